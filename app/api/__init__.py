@@ -1,0 +1,47 @@
+"""The REST API, version 1: parse, ask a service, answer with a schema."""
+
+from fastapi import APIRouter, Depends
+
+from app.api import (
+    account,
+    examples,
+    imports,
+    jobs,
+    labelling,
+    projects,
+    rolesets,
+    runs,
+    tasks,
+    users,
+    versions,
+)
+from app.api.problems import PROBLEMS
+from app.api.security import browser_session, token
+from app.http.identity import require_csrf
+from app.http.text import require_storable_text
+
+router = APIRouter(
+    prefix="/api/v1",
+    dependencies=[
+        Depends(token),
+        Depends(browser_session),
+        Depends(require_csrf),
+        Depends(require_storable_text),
+    ],
+    responses=PROBLEMS,
+    generate_unique_id_function=lambda route: route.name,
+)
+for module in (
+    account,
+    tasks,
+    projects,
+    examples,
+    labelling,
+    rolesets,
+    imports,
+    versions,
+    runs,
+    jobs,
+    users,
+):
+    router.include_router(module.router)

@@ -1,0 +1,101 @@
+"""Looking through a project's examples, and adding some."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from app.api.schemas import Answer, ExampleId, ProjectId
+from app.http.identity import Db, Person
+from app.services import annotating, examples
+
+router = APIRouter(prefix="/projects/{project_id}/examples", tags=["Examples"])
+
+
+class Inputs(Answer):
+    """What is labelled."""
+
+    text: str = Field(description="The exact text.", examples=["Ada gave Bo the map."])
+    tokens: list[tuple[int, int]] | None = Field(
+        None, description="[start, end) of each token, in Unicode code points."
+    )
+
+
+class ExampleRow(Answer):
+    """An example in a list."""
+
+    id: int
+    external_id: str | None = Field(description="The id that its file gave it.")
+    inputs: Inputs
+    meta: dict[str, Any]
+    status: Literal["open", "labelled", "skipped"]
+    annotation: dict[str, Any] | None = Field(description="What stands for it, in its task's form.")
+    author: str | None = Field(description="Whose annotation stands; null for an import's.")
+    summary: str = Field(description="The annotation in a few words.")
+
+
+class ExamplePage(Answer):
+    """Some examples, in the order they came."""
+
+    items: list[ExampleRow]
+    next_after: int | None = Field(
+        description="Ask with this `after` for the next page; null at the end."
+    )
+
+
+class Progress(Answer):
+    """How far the project is."""
+
+    done: int = Field(description="Labelled examples.")
+    total: int = Field(description="All examples.")
+    mine: int = Field(description="Examples that the asking person has labelled or skipped.")
+
+
+class WorkItemOut(Answer):
+    """An example as its annotator gets it."""
+
+    id: int
+    external_id: str | None
+    inputs: Inputs
+    meta: dict[str, Any]
+    status: Literal["open", "labelled", "skipped"]
+    annotation: dict[str, Any] | None = Field(
+        description="The asking person's own newest one, else what stands, to start from."
+    )
+    revision: int = Field(description="The asking person's newest revision; 0 for none.")
+    comment: str
+    skipped: bool
+    lease_until: datetime | None = Field(
+        None, description="Until when it is reserved for the asking person; null when it is not."
+    )
+    progress: Progress
+
+
+@router.get("")
+def list_examples(
+    session: Db,
+    person: Person,
+    project_id: ProjectId,
+    status: Annotated[
+        Literal["open", "labelled", "skipped"] | None, Query(description="Only these.")
+    ] = None,
+    q: Annotated[str, Query(description="Only texts that hold this.", max_length=500)] = "",
+    after: Annotated[int, Query(description="Only ids behind this one.", ge=0, le=2**62)] = 0,
+    limit: Annotated[int, Query(description="At most this many.", ge=1, le=500)] = 50,
+) -> ExamplePage:
+    """A page of examples. Walk on with `next_after` as `after`."""
+    page = examples.browse(
+        session, person.actor, project_id, status=status, search=q, after=after, limit=limit
+    )
+    items = [ExampleRow.model_validate(row) for row in page.rows]
+    return ExamplePage(items=items, next_after=page.next_after)
+
+
+@router.get("/{example_id}")
+def get_example(
+    session: Db, person: Person, project_id: ProjectId, example_id: ExampleId
+) -> WorkItemOut:
+    """One example as the asking person would label it. It is not reserved by this."""
+    item = annotating.open_example(session, person.actor, project_id, example_id)
+    return WorkItemOut.model_validate(item)

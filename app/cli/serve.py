@@ -1,0 +1,128 @@
+"""The commands that run Annotune: up, web, worker, migrate, doctor."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import doctor as checks
+from app.cli import up as group
+from app.cli.console import plain_errors, say
+from app.migrate import migrate as migrate_database
+from app.settings import Settings, get_settings
+
+_QUEUES = ("cpu", "gpu")
+
+Host = Annotated[
+    str | None, typer.Option(help="Address to listen on; as the settings say, if not given.")
+]
+Port = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Port; as the settings say, if not given.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (up, web, worker, migrate, doctor):
+        app.command()(command)
+
+
+def up(
+    host: Host = None,
+    port: Port = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder for everything kept.")] = None,
+    verbose: Annotated[bool, typer.Option(help="Show the logs here, not in files.")] = False,
+) -> None:
+    """Run everything on this machine: web server, workers and, unless one is named, a broker."""
+    with plain_errors():
+        group.run(_settings(host, port, data_dir), verbose=verbose, say=say)
+
+
+def web(
+    host: Host = None,
+    port: Port = None,
+    migrate_first: Annotated[
+        bool, typer.Option("--migrate", help="Bring the database up to date first.")
+    ] = False,
+    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run the web server alone."""
+    import uvicorn
+
+    with plain_errors():
+        settings = _settings(host, port)
+        if migrate_first:
+            link = group.prepare_database(settings)
+            if link is not None:
+                say(f"Create the first account, on the address people reach this at:  {link}")
+        config = uvicorn.Config(
+            "app.main:create_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            access_log=False,
+            # Pages that stay open for news must not hold up a stop.
+            timeout_graceful_shutdown=3,
+        )
+        if fd is not None:
+            with socket.socket(fileno=fd) as listener:
+                uvicorn.Server(config).run(sockets=[listener])
+            return
+        with group.listening(settings.host, settings.port) as listener:
+            say(f"Listening on {settings.host}:{settings.port}")
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def worker(
+    queues: Annotated[
+        str, typer.Option(help="Which jobs: gpu (training), cpu (the rest).")
+    ] = "gpu,cpu",
+    concurrency: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Its name, unique on this machine.")] = None,
+) -> None:
+    """Run one worker. On a machine with several GPUs, one for each, with CUDA_VISIBLE_DEVICES."""
+    chosen = [queue.strip() for queue in queues.split(",")]
+    if not chosen or any(queue not in _QUEUES for queue in chosen):
+        raise typer.BadParameter(
+            f"{queues}: choose from {', '.join(_QUEUES)}", param_hint="--queues"
+        )
+    node = name or f"{'-'.join(chosen)}-{os.getpid()}"
+    # In place of this process, so that signals reach the worker itself. `-P`: a folder called
+    # “worker” where this was typed is not ours.
+    command = [sys.executable, "-P", "-m", "worker", "--queues", ",".join(chosen)]
+    command += ["--concurrency", str(concurrency), "--hostname", f"{node}@%h"]
+    os.execv(sys.executable, command)  # noqa: S606
+
+
+def migrate() -> None:
+    """Bring the database to this version's tables."""
+    with plain_errors():
+        say(
+            "The database is up to date now."
+            if migrate_database()
+            else "The database was up to date."
+        )
+
+
+def doctor() -> None:
+    """Check what Annotune needs here; the exit code is 1 when something essential is missing."""
+    findings = checks.examine(get_settings())
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        mark = "ok  " if finding.good else ("FAIL" if finding.essential else "note")
+        say(f"{mark}  {finding.name:<{width}}  {finding.detail}")
+    if any(finding.essential and not finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+def _settings(host: str | None, port: int | None, data_dir: Path | None = None) -> Settings:
+    """The settings, with what the command line says; the whole process sees them."""
+    for name, value in (("HOST", host), ("PORT", port), ("DATA_DIR", data_dir)):
+        if value is not None:
+            os.environ[f"ANNOTUNE_{name}"] = str(value)
+    get_settings.cache_clear()
+    return get_settings()

@@ -1,0 +1,78 @@
+"""What can go wrong, said for a person: the domain raises these, one place turns them into pages and problem+json."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: where (a field, a row, a label) and what, as a sentence."""
+
+    where: str
+    message: str
+
+
+class AnnotuneError(Exception):
+    """Base of every error that a person is shown. `status` is the HTTP status it becomes."""
+
+    status = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NotFound(AnnotuneError):
+    """What was asked for is not there, or not visible to this person."""
+
+    status = 404
+
+
+class Unauthenticated(AnnotuneError):
+    """Nobody is logged in, or the token is unknown."""
+
+    status = 401
+
+
+class Forbidden(AnnotuneError):
+    """This person may not do this."""
+
+    status = 403
+
+
+class Conflict(AnnotuneError):
+    """The thing changed meanwhile; `current` is its newest state, for the caller to decide on."""
+
+    status = 409
+
+    def __init__(self, message: str, current: Any = None) -> None:
+        super().__init__(message)
+        self.current = current
+
+
+class TooLarge(AnnotuneError):
+    """An upload or a request over its bound."""
+
+    status = 413
+
+
+class InvalidInput(AnnotuneError):
+    """Input that cannot be taken as it is; each problem names its place."""
+
+    status = 422
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = list(problems)
+
+    @classmethod
+    def at(cls, where: str, message: str) -> "InvalidInput":
+        """One problem at one place."""
+        return cls(message, [Problem(where, message)])
+
+
+class Unavailable(AnnotuneError):
+    """Something Annotune needs (broker, worker, storage) does not answer now."""
+
+    status = 503

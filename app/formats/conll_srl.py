@@ -1,0 +1,213 @@
+"""SRL in span columns: PropBank's `.gold_conll` and CoNLL-2005."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import IO, Any
+
+from app.formats.base import Message, ReadOptions, Record, RowProblem
+from app.formats.columns import Sentence, comment_lines, read_sentences, to_record
+from app.formats.conll import with_tokens, word, word_notes
+from app.formats.propositions import from_brackets, payload, short_role, write_brackets
+from app.i18n import gettext as _
+from app.i18n import mark
+
+_WORD, _LEMMA, _ROLESET, _FIRST = 3, 6, 7, 8
+
+
+class PropBankReader:
+    """PropBank's own columns: file, sentence, token, word, POS, parse, lemma, roleset, one column a predicate."""
+
+    name = "propbank"
+    title = "PropBank (.gold_conll)"
+    tasks = frozenset({"srl"})
+
+    def read(
+        self, stream: IO[bytes], task: str, options: ReadOptions
+    ) -> Iterator[Record | RowProblem]:
+        for sentence in read_sentences(stream, options):
+            if isinstance(sentence, RowProblem):
+                yield sentence
+                continue
+            problem = _uneven(sentence, _FIRST)
+            yield problem or _record(sentence, _WORD, _ROLESET, _FIRST)
+
+
+class Conll2005Reader:
+    """CoNLL-2005's columns: the word first, then the senses and lemmas of predicates, then one column a predicate.
+
+    What stands between word and predicate columns (POS, chunks, parse) is passed over.
+    """
+
+    name = "conll2005"
+    title = "CoNLL-2005"
+    tasks = frozenset({"srl"})
+
+    def read(
+        self, stream: IO[bytes], task: str, options: ReadOptions
+    ) -> Iterator[Record | RowProblem]:
+        for sentence in read_sentences(stream, options):
+            if isinstance(sentence, RowProblem):
+                yield sentence
+                continue
+            first = _first_bracket_column(sentence)
+            problem = _uneven(sentence, 1)
+            if problem is None and first == 1 < len(sentence.lines[0]):
+                problem = RowProblem(
+                    sentence.row,
+                    _(
+                        "The file has no words, only propositions: paste the words file before its columns."
+                    ),
+                )
+            yield problem or _record(sentence, 0, first - 1, first)
+
+
+def _uneven(sentence: Sentence, least: int) -> RowProblem | None:
+    width = len(sentence.lines[0])
+    for offset, line in enumerate(sentence.lines):
+        if len(line) != width or width < least:
+            return RowProblem(
+                sentence.row + offset,
+                _("The line has %(n)s columns instead of %(m)s.", n=len(line), m=max(width, least)),
+            )
+    return None
+
+
+def _first_bracket_column(sentence: Sentence) -> int:
+    """Where the proposition columns begin: as many from the right as there are predicates named before them."""
+    width = len(sentence.lines[0])
+    for column in range(width - 1, -1, -1):
+        named = sum(line[column] not in ("-", "_") for line in sentence.lines if len(line) == width)
+        if named == width - 1 - column and not any(
+            "*" in line[column] for line in sentence.lines if len(line) == width
+        ):
+            return column + 1
+    return width
+
+
+def _record(sentence: Sentence, word_at: int, sense_at: int, first: int) -> Record | RowProblem:
+    lines = sentence.lines
+    record = to_record(sentence, [line[word_at] for line in lines])
+    if isinstance(record, RowProblem):
+        return record
+    places = [
+        n for n, line in enumerate(lines) if sense_at > word_at and line[sense_at] not in ("-", "_")
+    ]
+    columns = len(lines[0]) - first
+    if len(places) != columns:
+        return RowProblem(
+            sentence.row,
+            _(
+                "The sentence has %(n)s predicates, but columns for %(m)s.",
+                n=len(places),
+                m=columns,
+            ),
+        )
+    propositions = [
+        from_brackets(
+            place, _sense(lines[place], sense_at, word_at), [line[first + k] for line in lines]
+        )
+        for k, place in enumerate(places)
+    ]
+    return replace(record, annotation=payload(propositions, record.tokens or ()))
+
+
+def _sense(line: list[str], column: int, word_at: int) -> str | None:
+    """The roleset: written whole (`give.01`), or as a number before the lemma (`01 give`)."""
+    name = line[column]
+    if "." in name.strip("."):
+        return name
+    number = line[column - 1] if column - 1 > word_at else "-"
+    return f"{name}.{number}" if number.isalnum() and number[0].isdigit() else None
+
+
+class Conll2005Writer:
+    """Writes word, sense number, lemma, and one bracket column a predicate, with CoNLL's short role names."""
+
+    name = "conll2005"
+    title = mark("CoNLL-2005 (spans)")
+    extension = "conll05"
+    media_type = "text/plain; charset=utf-8"
+
+    def write(
+        self,
+        records: Iterable[Record],
+        task: str,
+        *,
+        conversation: Callable[[Record], list[Message]],
+        comments: bool = False,
+    ) -> Iterator[bytes]:
+        for record in records:
+            record = with_tokens(record)
+            rows, _notes = _rows(record)
+            body = "".join(" ".join(row) + "\n" for row in rows)
+            yield ((comment_lines(record) if comments else "") + body + "\n").encode()
+
+    def check(self, record: Record, task: str) -> list[str]:
+        record = with_tokens(record)
+        return _rows(record)[1] + word_notes(record)
+
+
+def _rows(record: Record) -> tuple[list[list[str]], list[str]]:
+    tokens = record.tokens or ()
+    rows = [[word(record, start, end), "-", "-"] for start, end in tokens]
+    notes: list[str] = []
+    for predicate in (record.annotation or {}).get("predicates", []):
+        place = on_tokens(record, predicate)
+        if place is None:
+            notes.append(off_borders(record, predicate, "V"))
+            continue
+        if rows[place[0]][2] != "-":
+            notes.append(_("Two predicates start at “%(word)s”.", word=rows[place[0]][0]))
+            continue
+        lemma, number = _lemma_and_number(predicate, rows[place[0]][0], notes)
+        rows[place[0]][1:3] = [number, lemma]
+        spans = [(*place, "V")]
+        for argument in predicate["arguments"]:
+            at = on_tokens(record, argument)
+            if at is None:
+                notes.append(off_borders(record, argument, argument["role"]))
+            elif any(_crosses(at, (a, b)) for a, b, _role in spans):
+                words = record.text[argument["start"] : argument["end"]]
+                notes.append(
+                    _(
+                        "“%(words)s” (%(role)s) crosses its predicate.",
+                        words=words,
+                        role=argument["role"],
+                    )
+                )
+            else:
+                spans.append((*at, short_role(argument["role"])))
+        for row, cell in zip(rows, write_brackets(len(rows), spans), strict=True):
+            row.append(cell)
+    return rows, notes
+
+
+def _crosses(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    return a[0] < b[0] <= a[1] < b[1] or b[0] < a[0] <= b[1] < a[1] or a == b
+
+
+def _lemma_and_number(predicate: dict[str, Any], surface: str, notes: list[str]) -> tuple[str, str]:
+    sense = predicate["sense"]
+    if sense is None:
+        return surface.lower() if surface not in ("-", "_") else "x", "-"
+    lemma, _dot, number = sense.rpartition(".")
+    if lemma and number[:1].isdigit() and number.isalnum() and not set(lemma) & {" ", "."}:
+        return lemma, number
+    if lemma and not set(sense) & {" ", "\t"}:
+        return sense, "-"
+    notes.append(_("The sense “%(sense)s” has no lemma and number to write.", sense=sense))
+    return surface.lower(), "-"
+
+
+def on_tokens(record: Record, span: dict[str, Any]) -> tuple[int, int] | None:
+    """The first and last token of a span, or None where it cuts one."""
+    tokens = record.tokens or ()
+    first = next((n for n, (start, _end) in enumerate(tokens) if start == span["start"]), None)
+    last = next((n for n, (_start, end) in enumerate(tokens) if end == span["end"]), None)
+    return None if first is None or last is None or last < first else (first, last)
+
+
+def off_borders(record: Record, span: dict[str, Any], role: str) -> str:
+    """What to say of a span that cuts a token."""
+    words = record.text[span["start"] : span["end"]]
+    return _("“%(words)s” (%(label)s) does not fall on token borders.", words=words, label=role)

@@ -1,0 +1,27 @@
+"""Plain text: one example a line. Empty lines are none."""
+
+from collections.abc import Iterator
+from typing import IO
+
+from app.formats.base import ReadOptions, Record, RowProblem
+from app.formats.encoding import open_text, undecodable
+from app.i18n import mark
+
+
+class TextReader:
+    """Reads lines as unlabelled examples."""
+
+    name = "text"
+    title = mark("Plain text, one example a line")
+    tasks = frozenset({"sentiment", "ner", "srl"})
+
+    def read(
+        self, stream: IO[bytes], task: str, options: ReadOptions
+    ) -> Iterator[Record | RowProblem]:
+        lines, encoding = open_text(stream, options.encoding)
+        for number, line in enumerate(lines, 1):
+            text = line.rstrip("\n")
+            if not text.strip():
+                continue
+            problem = undecodable(text, encoding)
+            yield RowProblem(number, problem) if problem else Record(text=text, row=number)

@@ -1,0 +1,46 @@
+"""Texts of formats that only have words: joining them by one rule, or finding them in the text that is given.
+
+The rule: one space between two words, none where both neighbours are CJK characters or punctuation.
+"""
+
+import re
+from collections.abc import Sequence
+
+_CJK = re.compile(
+    "[\u2e80-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff65\U00020000-\U0003ffff]"
+)
+
+Tokens = tuple[tuple[int, int], ...]
+
+
+def join(words: Sequence[str], glued: Sequence[bool] = ()) -> tuple[str, Tokens]:
+    """(text, token offsets) of words; `glued[i]`: no space behind word i, whatever the rule says."""
+    pieces: list[str] = []
+    tokens = []
+    at = 0
+    for number, word in enumerate(words):
+        if number and not (glued and glued[number - 1]) and not _touch(words[number - 1], word):
+            pieces.append(" ")
+            at += 1
+        pieces.append(word)
+        tokens.append((at, at + len(word)))
+        at += len(word)
+    return "".join(pieces), tuple(tokens)
+
+
+def _touch(before: str, after: str) -> bool:
+    return bool(_CJK.match(before[-1:]) and _CJK.match(after[:1]))
+
+
+def locate(words: Sequence[str], text: str) -> Tokens | None:
+    """Where the words stand in the text, one after the other; None where one is not found."""
+    tokens = []
+    at = 0
+    for word in words:
+        start = text.find(word, at)
+        # Only white space may be passed over: else a word was found too far on.
+        if start < 0 or text[at:start].strip():
+            return None
+        at = start + len(word)
+        tokens.append((start, at))
+    return tuple(tokens)

@@ -1,0 +1,1 @@
+"""What pages and API share of HTTP: who is asking, the unit of work, forgery, headers, errors."""

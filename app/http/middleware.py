@@ -1,0 +1,135 @@
+"""Around every request: security headers, a bound on bodies, one log line."""
+
+import time
+
+import orjson
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.http.errors import problem
+from app.models import new_id
+from app.settings import get_settings
+
+log = structlog.get_logger()
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+_SMALL_BODY = 8 << 20
+"""Bytes of any body that is not an upload."""
+
+
+class SecurityHeaders:
+    """Adds the headers that keep a browser from doing more than our pages ask for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if not scope["path"].startswith("/static/"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+class BodyTooLarge(HTTPException):
+    """The body went over its bound. An HTTPException, since whoever reads bodies lets those through."""
+
+
+class BodyLimit:
+    """Refuses bodies over the bound, whether or not they say their length."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        upload = headers.get(b"content-type", b"").startswith(b"multipart/form-data")
+        bound = (get_settings().max_upload_mb << 20) + (1 << 20) if upload else _SMALL_BODY
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > bound:
+            await _refuse(scope, send, bound)
+            return
+        seen = 0
+
+        async def counting_receive() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > bound:
+                raise BodyTooLarge(413, _too_large(bound))
+            return message
+
+        await self.app(scope, counting_receive, send)
+
+
+def _too_large(bound: int) -> str:
+    return (
+        f"The request is larger than {bound >> 20} MiB. Split the file, or have the limit raised."
+    )
+
+
+async def _refuse(scope: Scope, send: Send, bound: int) -> None:
+    """Answer without reading what comes."""
+    if scope["path"].startswith("/api/"):
+        kind, body = b"application/problem+json", orjson.dumps(problem(413, _too_large(bound)))
+    else:
+        kind, body = b"text/plain; charset=utf-8", _too_large(bound).encode()
+    headers = [(b"content-type", kind), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class RequestLog:
+    """One line a request, with an id that the answer carries too. Paths only: queries may hold secrets."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id, started, status = new_id(), time.perf_counter(), 500
+        structlog.contextvars.bind_contextvars(request=request_id)
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round((time.perf_counter() - started) * 1000, 1),
+            )
+            structlog.contextvars.clear_contextvars()

@@ -1,0 +1,29 @@
+"""The web application: all of its wiring."""
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from app import api, web
+from app.http import errors, logs, middleware
+from app.web.render import STATIC, error_page
+
+
+def create_app() -> FastAPI:
+    """Annotune as an ASGI application: pages, REST API, static files."""
+    logs.configure()
+    app = FastAPI(
+        title="Annotune",
+        description="Label text, freeze versioned datasets, fine-tune models.",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(middleware.BodyLimit)
+    app.add_middleware(middleware.SecurityHeaders)
+    app.add_middleware(middleware.RequestLog)
+    errors.install(app, page=error_page)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.include_router(api.router)
+    app.include_router(web.router)
+    return app

@@ -1,0 +1,41 @@
+"""Bringing the database to this code's schema."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from app.db import get_engine
+
+_LOCK = 7_251_130_214  # any constant: two servers that start at once migrate one after the other
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+    return config
+
+
+def head_revision() -> str | None:
+    """The newest schema that this code knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def migrate() -> bool:
+    """Upgrade to the newest schema. True when there was something to do.
+
+    Safe to call from several processes at once: they queue on the database's own lock.
+    """
+    config = _config()
+    head = head_revision()
+    with get_engine().connect() as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        if MigrationContext.configure(connection).get_current_revision() == head:
+            return False
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return True

@@ -1,0 +1,34 @@
+"""The tables, one file per aggregate."""
+
+from app.models.audit import AuditEntry
+from app.models.base import Base, new_id, now
+from app.models.example import Annotation, Example
+from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
+from app.models.project import Member, Project, Roleset
+from app.models.run import Run, RunLog, RunPoint
+from app.models.user import ApiToken, LoginFailure, LoginSession, User
+from app.models.version import DatasetVersion
+
+__all__ = [
+    "ACTIVE_STATES",
+    "FINAL_STATES",
+    "Annotation",
+    "ApiToken",
+    "AuditEntry",
+    "Base",
+    "DatasetVersion",
+    "Example",
+    "Import",
+    "Job",
+    "LoginFailure",
+    "LoginSession",
+    "Member",
+    "Project",
+    "Roleset",
+    "Run",
+    "RunLog",
+    "RunPoint",
+    "User",
+    "new_id",
+    "now",
+]

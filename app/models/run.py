@@ -1,0 +1,56 @@
+"""Training runs and what they report."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, BigId, ShortId, new_id, now
+
+
+class Run(Base):
+    """One fine-tuning over a version. Its state is its job's."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[str] = mapped_column(ShortId, primary_key=True, default=new_id)
+    project_id: Mapped[str] = mapped_column(
+        ForeignKey("projects.id", ondelete="CASCADE"), index=True
+    )
+    version_id: Mapped[str] = mapped_column(ForeignKey("versions.id"))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    params: Mapped[dict[str, Any]]
+    environment: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None]
+    """The engine's result.json."""
+    model_size: Mapped[int | None]
+    """Bytes of the model folder; None while there is no model."""
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class RunPoint(Base):
+    """One measurement during a run: a training step or an evaluation."""
+
+    __tablename__ = "run_points"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(12))
+    """"step" or "evaluation"."""
+    step: Mapped[int]
+    values: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index("ix_run_points_run_id_kind_step", "run_id", "kind", "step"),)
+
+
+class RunLog(Base):
+    """A piece of a run's log, in the order of the ids."""
+
+    __tablename__ = "run_logs"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    text: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,37 @@
+"""Dataset versions: immutable, numbered, digested snapshots of a project's gold."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, ShortId, new_id, now
+
+
+class DatasetVersion(Base):
+    """A version. `sha256` is empty until its job has written it; after that nothing changes."""
+
+    __tablename__ = "versions"
+
+    id: Mapped[str] = mapped_column(ShortId, primary_key=True, default=new_id)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    note: Mapped[str] = mapped_column(Text, default="")
+    split_percent: Mapped[dict[str, Any]]
+    """{"train": 80, "validation": 10, "test": 10}"""
+    label_schema: Mapped[dict[str, Any]]
+    instruction: Mapped[str] = mapped_column(Text)
+    """The SFT instruction that exports of this version carry."""
+    last_annotation_id: Mapped[int | None]
+    """The snapshot: no annotation after this one is in it."""
+    counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """{"examples", "splits": {…}, "labels": {…}, "labels_by_split": {split: {…}}}"""
+    size: Mapped[int | None]
+    """Bytes of the canonical file."""
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (Index("uq_versions_project_id_number", "project_id", "number", unique=True),)

@@ -1,0 +1,1 @@
+"""Passwords, secrets and request forgery: the mechanics, without database or HTTP."""

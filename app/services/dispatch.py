@@ -1,0 +1,76 @@
+"""Waking workers: Celery messages that carry an id and nothing else. Tasks are named, never imported."""
+
+from functools import cache
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.exceptions import TimeoutError as CeleryTimeout
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from app.errors import Unavailable
+from app.i18n import gettext as _
+from app.settings import get_settings
+
+RUN_JOB = "annotune.run_job"
+PREDICT = "annotune.predict"
+
+# The last: what the server itself answers, as while it loads its data or when its memory is full.
+_BROKER_ERRORS = (OperationalError, OSError, RedisError)
+
+log = structlog.get_logger()
+
+
+@cache
+def _producer() -> Celery:
+    app = Celery("annotune", broker=get_settings().broker, backend=get_settings().broker)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        broker_connection_retry_on_startup=False,
+        # A request must not hang on a broker that is away: the reconciler sends the message later.
+        broker_transport_options={
+            "socket_connect_timeout": 2,
+            "socket_timeout": 5,
+            "max_retries": 1,
+            "interval_start": 0,
+        },
+        redis_socket_connect_timeout=2,
+        result_backend_transport_options={
+            "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+        },
+        result_expires=600,
+        task_publish_retry=False,
+    )
+    return app
+
+
+def wake(job_id: str, queue: str) -> bool:
+    """Tell a worker that there is a job. False when the broker does not answer."""
+    try:
+        _producer().send_task(RUN_JOB, args=[job_id], queue=queue, ignore_result=True)
+    except _BROKER_ERRORS as error:
+        log.warning("broker_unreachable", job=job_id, error=str(error))
+        return False
+    return True
+
+
+def ask(name: str, args: list[Any], *, queue: str, timeout: float) -> Any:
+    """Have a worker compute something now and wait for it. Raises Unavailable."""
+    try:
+        result = _producer().send_task(name, args=args, queue=queue, expires=timeout)
+        try:
+            return result.get(timeout=timeout, disable_sync_subtasks=False)
+        finally:
+            result.forget()
+    except CeleryTimeout:
+        raise Unavailable(
+            _(
+                "No worker answered in %(n)s seconds. Start one with “annotune worker”.",
+                n=int(timeout),
+            )
+        ) from None
+    # Celery's result backend says it with a RuntimeError when it has given up reconnecting.
+    except (*_BROKER_ERRORS, RuntimeError) as error:
+        raise Unavailable(_("The message broker does not answer. Is Redis running?")) from error

@@ -1,0 +1,447 @@
+"""Importing a file into a project: upload, preview, then a job that reads all of it or nothing.
+
+The job first reads and checks every row into staged examples, which nobody sees; when the whole file is
+good (or its wrong rows may be left out), they are published. A worker that dies in between is followed
+by one that starts over, or finishes publishing: nothing stays half-imported.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import PurePath
+from typing import IO, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import case, delete, exists, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from app.db import session_scope
+from app.errors import Conflict, InvalidInput, NotFound, Problem, TooLarge
+from app.formats import READERS, ReadOptions, guess_format
+from app.formats import preview as preview_format
+from app.formats.base import Preview, Record, RowProblem
+from app.i18n import gettext as _
+from app.models import Annotation, Example, Import, Job, Project, new_id
+from app.services import audit, jobs
+from app.services.access import Actor, project_for
+from app.services.examples import content_hash, holds_nul
+from app.settings import get_settings
+from app.storage import CHUNK, get_storage
+from app.tasks import get_task
+
+MAX_PROBLEMS = 200
+_BATCH = 2000
+_PREVIEW_ROWS = 20
+
+
+class ImportOptions(BaseModel):
+    """How a file is to be read, and what to do with what does not fit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: str | None = None
+    """A reader's name; None: by the file's name and its first bytes."""
+    read: ReadOptions = Field(default_factory=ReadOptions)
+    on_error: Literal["stop", "skip"] = "stop"
+    """Wrong rows: import nothing, or leave them out."""
+    on_duplicate: Literal["keep", "skip"] = "keep"
+    """Texts that the project has already."""
+    new_labels: Literal["add", "reject"] = "add"
+    """Labels that the schema lacks: add them, or treat their rows as wrong."""
+    split: Literal["train", "validation", "test"] | None = None
+    """Put the whole file into one split; None: by content, or as the rows say."""
+
+
+@dataclass
+class _Report:
+    """What has been read so far."""
+
+    read: int = 0
+    labelled: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    new_labels: list[str] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+
+    def reject(self, row: int, message: str, column: str | None = None) -> None:
+        self.rejected += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append({"row": row, "column": column, "message": message})
+
+    def as_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def upload(actor: Actor, project_id: str, *, filename: str, stream: IO[bytes]) -> Import:
+    """Store a file for import. Opens its own sessions, so that a slow upload holds no lock.
+
+    Raises TooLarge or InvalidInput (an empty file).
+    """
+    with session_scope(read_only=True) as session:
+        project = project_for(session, actor, project_id, "manager", write=True)
+    import_id, digest, size = new_id(), hashlib.sha256(), 0
+    bound = get_settings().max_upload_mb << 20
+    head = b""
+    with get_storage().writing(f"uploads/{import_id}") as sink:
+        while chunk := stream.read(CHUNK):
+            head = head or chunk
+            size += len(chunk)
+            if size > bound:
+                raise TooLarge(_("The file is larger than %(n)s MiB: split it.", n=bound >> 20))
+            digest.update(chunk)
+            sink.write(chunk)
+        if not size:
+            raise InvalidInput.at("file", _("The file is empty."))
+    name = PurePath(filename.replace("\\", "/")).name[-300:] or "file"
+    with session_scope() as session:
+        row = Import(
+            id=import_id,
+            project_id=project_id,
+            user_id=actor.user_id,
+            filename=name,
+            size=size,
+            sha256=digest.hexdigest(),
+            format=guess_format(name, head, project.task),
+        )
+        session.add(row)
+    return row
+
+
+def preview(
+    session: Session,
+    actor: Actor,
+    project_id: str,
+    import_id: str,
+    options: ImportOptions | None = None,
+) -> Preview:
+    """The first rows as they will be read, the columns, and what is wrong with them."""
+    row, _job = get(session, actor, project_id, import_id)
+    project = project_for(session, actor, project_id, "manager")
+    options = options or ImportOptions()
+    name = _reader_name(project, options.format or row.format)
+    with get_storage().reading(f"uploads/{import_id}") as stream:
+        return preview_format(stream, name, project.task, options.read, limit=_PREVIEW_ROWS)
+
+
+def start(
+    session: Session, actor: Actor, project_id: str, import_id: str, options: ImportOptions
+) -> Import:
+    """Queue the import. Starting it a second time changes nothing."""
+    row, job = get(session, actor, project_id, import_id, lock=True)
+    project = project_for(session, actor, project_id, "manager", write=True)
+    if job is not None:
+        return row
+    row.format = _reader_name(project, options.format or row.format)
+    row.options = options.model_dump(mode="json")
+    row.job_id = jobs.create(
+        session, kind="import", queue="cpu", project_id=project_id, created_by=actor.user_id
+    ).id
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="import.start",
+        project_id=project_id,
+        subject=row.filename,
+    )
+    session.flush()
+    return row
+
+
+def get(
+    session: Session, actor: Actor, project_id: str, import_id: str, *, lock: bool = False
+) -> tuple[Import, Job | None]:
+    """An import with its job, once it has one. Raises NotFound."""
+    project_for(session, actor, project_id)
+    query = select(Import).where(Import.id == import_id, Import.project_id == project_id)
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFound(_("There is no such import."))
+    return row, session.get(Job, row.job_id) if row.job_id else None
+
+
+def list_imports(
+    session: Session, actor: Actor, project_id: str, *, limit: int = 50
+) -> list[tuple[Import, Job]]:
+    """Imports that were started, newest first."""
+    project_for(session, actor, project_id)
+    rows = session.execute(
+        select(Import, Job)
+        .join(Job, Job.id == Import.job_id)
+        .where(Import.project_id == project_id)
+        .order_by(Import.created_at.desc())
+        .limit(limit)
+    )
+    return [(row, job) for row, job in rows]
+
+
+def cancel(session: Session, actor: Actor, project_id: str, import_id: str) -> None:
+    """Stop an import; what it had read is taken back."""
+    project_for(session, actor, project_id, "manager", write=True)
+    row, job = get(session, actor, project_id, import_id)
+    if job is None:
+        session.delete(row)
+        get_storage().remove(f"uploads/{import_id}")
+    elif row.report.get("publishing"):
+        raise Conflict(_("The file is read already, and its rows are just becoming visible."))
+    else:
+        jobs.request_cancel(session, job)
+
+
+def readers_for(task: str) -> dict[str, str]:
+    """Names and titles of the formats that a task can be imported from."""
+    return {name: reader.title for name, reader in READERS.items() if task in reader.tasks}
+
+
+def _reader_name(project: Project, name: str) -> str:
+    if name not in readers_for(project.task):
+        raise InvalidInput.at(
+            "format", _("This task cannot be read from the format “%(name)s”.", name=name)
+        )
+    return name
+
+
+# -- the worker's side --------------------------------------------------------------------------
+
+
+def run(claim: jobs.Claim) -> None:
+    """Carry out the import that a job is for."""
+    with session_scope(read_only=True) as session:
+        row = session.scalars(select(Import).where(Import.job_id == claim.job_id)).one()
+        project = session.get_one(Project, row.project_id)
+    report = row.report
+    if not report.get("publishing"):
+        try:
+            report = _stage(claim, row, project)
+        except jobs.LostLease:
+            raise  # what is staged now belongs to whoever took over
+        except BaseException:
+            _unstage(row.id)
+            raise
+    _publish(claim, row, report)
+    get_storage().remove(f"uploads/{row.id}")
+
+
+def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
+    """Read the whole file into staged examples; the report. Raises InvalidInput where nothing is to stay."""
+    _unstage(row.id)
+    options = ImportOptions(**row.options)
+    checker = _Checker(project, options)
+    report = _Report(new_labels=checker.new_labels)
+    with get_storage().reading(f"uploads/{row.id}") as stream:
+        records = READERS[row.format].read(stream, project.task, options.read)
+        for batch in _batches(records):
+            good = list(checker.check(batch, report))
+            _insert(claim, row, good, options, report)
+            progress = {
+                "phase": "reading",
+                # A reader that is through may have closed the file.
+                "done": row.size if stream.closed else min(stream.tell(), row.size),
+                "total": row.size,
+                "rows": report.read,
+            }
+            if not jobs.renew(claim, progress):
+                raise jobs.Cancelled
+            if report.rejected >= MAX_PROBLEMS and options.on_error == "stop":
+                break
+    result = report.as_json()
+    stopped = not report.read or (report.rejected > 0 and options.on_error == "stop")
+    with session_scope() as session:
+        jobs.hold(session, claim)
+        session.get_one(Import, row.id).report = result | {"publishing": not stopped}
+    if stopped and report.rejected:
+        raise InvalidInput(
+            _(
+                "%(n)s rows cannot be read, so nothing was imported. Mend them, or leave them out. "
+                "The first: row %(row)s: %(message)s",
+                n=f"{report.rejected}+" if report.rejected >= MAX_PROBLEMS else report.rejected,
+                row=report.problems[0]["row"],
+                message=report.problems[0]["message"],
+            )
+        )
+    if stopped:
+        raise InvalidInput(_("The file holds no rows."))
+    return result
+
+
+class _Checker:
+    """Checks records against the project; learns the labels that the schema lacks, where it may."""
+
+    def __init__(self, project: Project, options: ImportOptions) -> None:
+        self.task = get_task(project.task)
+        self.schema = self.task.parse_schema(project.label_schema)
+        self.options = options
+        self.new_labels: list[str] = []
+        self._known = {label.name for label in self.task.labels(self.schema)}
+
+    def check(
+        self, items: Iterable[Record | RowProblem], report: _Report
+    ) -> Iterator[tuple[Record, dict[str, Any], dict[str, Any] | None]]:
+        """(record, inputs, annotation) of the good ones; the others go to the report."""
+        for item in items:
+            if isinstance(item, RowProblem):
+                report.reject(item.row, item.message, item.column)
+                continue
+            if holds_nul([item.external_id, item.meta]):
+                report.reject(item.row, _("A field beside the text holds a NUL character."))
+                continue
+            try:
+                inputs = self.task.parse_inputs({"text": item.text, "tokens": item.tokens})
+                annotation = None
+                if item.annotation is not None:
+                    self._learn(item.annotation)
+                    annotation = self.task.validate(item.annotation, inputs, self.schema)
+            except InvalidInput as error:
+                first = error.problems[0] if error.problems else Problem("", error.message)
+                report.reject(item.row, first.message)
+                continue
+            report.read += 1
+            yield item, inputs.model_dump(mode="json", exclude_none=True), annotation
+
+    def _learn(self, annotation: dict[str, Any]) -> None:
+        if self.options.new_labels != "add":
+            return
+        names = set(self.task.label_names(self.task.parse_payload(annotation))) - self._known
+        if names:
+            self.schema = self.task.extend_schema(self.schema, sorted(names))
+            self._known |= names
+            self.new_labels.extend(sorted(names))
+
+
+def _insert(
+    claim: jobs.Claim,
+    row: Import,
+    good: list[tuple[Record, dict[str, Any], dict[str, Any] | None]],
+    options: ImportOptions,
+    report: _Report,
+) -> None:
+    """Stage a batch in one short transaction."""
+    if not good:
+        return
+    with session_scope() as session:
+        jobs.hold(session, claim)
+        hashes = [content_hash(record.text) for record, _inputs, _annotation in good]
+        seen = set(
+            session.scalars(
+                select(Example.content_hash).where(
+                    Example.project_id == row.project_id, Example.content_hash.in_(set(hashes))
+                )
+            )
+        )
+        examples, annotations = [], []
+        for (record, inputs, annotation), digest in zip(good, hashes, strict=True):
+            if digest in seen:
+                report.duplicates += 1
+                if options.on_duplicate == "skip":
+                    continue
+            seen.add(digest)
+            examples.append(
+                {
+                    "project_id": row.project_id,
+                    "import_id": row.id,
+                    "external_id": record.external_id and record.external_id[:300],
+                    "inputs": inputs,
+                    "meta": record.meta,
+                    "content_hash": digest,
+                    "split": options.split or record.split,
+                    "status": "staged",
+                }
+            )
+            annotations.append(annotation)
+        if not examples:
+            return
+        ids = session.scalars(
+            insert(Example).returning(Example.id, sort_by_parameter_order=True), examples
+        ).all()
+        said = [
+            {
+                "project_id": row.project_id,
+                "example_id": example_id,
+                "user_id": None,
+                "source": "import",
+                "revision": 1,
+                "payload": annotation,
+            }
+            for example_id, annotation in zip(ids, annotations, strict=True)
+            if annotation is not None
+        ]
+        if said:
+            session.execute(insert(Annotation), said)
+        report.labelled += len(said)
+
+
+def _publish(claim: jobs.Claim, row: Import, report: dict[str, Any]) -> None:
+    """Make the staged examples visible, some thousands at a time; the last step ends the job with them."""
+    _add_labels(claim, row, report["new_labels"])
+    done = False
+    while not done:
+        with session_scope() as session:
+            jobs.hold(session, claim)
+            ids = session.scalars(
+                select(Example.id)
+                .where(Example.import_id == row.id, Example.status == "staged")
+                .order_by(Example.id)
+                .limit(_BATCH)
+            ).all()
+            done = len(ids) < _BATCH
+            if ids:
+                _show(session, row.project_id, ids[0], ids[-1], row.id)
+            if done:
+                session.get_one(Import, row.id).report = report | {"publishing": False}
+                jobs.succeed(session, claim, {"done": row.size, "total": row.size})
+        if not done:
+            jobs.renew(claim, {"phase": "publishing", "done": row.size, "total": row.size})
+
+
+def _show(session: Session, project_id: str, first: int, last: int, import_id: str) -> None:
+    said = select(Annotation.id).where(Annotation.example_id == Example.id).scalar_subquery()
+    chunk = (Example.import_id == import_id) & Example.id.between(first, last)
+    session.execute(
+        update(Example)
+        .where(chunk, Example.status == "staged")
+        .values(
+            gold_id=said,
+            status=case(
+                (exists().where(Annotation.example_id == Example.id), "labelled"), else_="open"
+            ),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    total, labelled = session.execute(
+        select(func.count(), func.count(Example.gold_id)).where(chunk)
+    ).one()
+    session.execute(
+        update(Project)
+        .where(Project.id == project_id)
+        .values(
+            example_count=Project.example_count + total,
+            labelled_count=Project.labelled_count + labelled,
+        )
+    )
+
+
+def _add_labels(claim: jobs.Claim, row: Import, names: list[str]) -> None:
+    if not names:
+        return
+    with session_scope() as session:
+        jobs.hold(session, claim)
+        project = session.scalars(
+            select(Project).where(Project.id == row.project_id).with_for_update()
+        ).one()
+        task = get_task(project.task)
+        schema = task.extend_schema(task.parse_schema(project.label_schema), names)
+        project.label_schema = schema.model_dump(mode="json")
+
+
+def _unstage(import_id: str) -> None:
+    """Take back what an import has staged (annotations go with their examples)."""
+    with session_scope() as session:
+        session.execute(
+            delete(Example).where(Example.import_id == import_id, Example.status == "staged")
+        )
+
+
+def _batches(items: Iterable[Record | RowProblem]) -> Iterator[list[Record | RowProblem]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch

@@ -1,0 +1,48 @@
+"""Models that runs left: ordinary transformers folders, sent as one zip."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+
+from app.services.runs import model_key
+from app.storage import CHUNK, get_storage
+
+
+class _Sink(io.RawIOBase):
+    """Where the zip is written: kept only until the next piece is sent."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self.pieces.append(bytes(data))
+        self.position += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self.position
+
+    def take(self) -> bytes:
+        piece = b"".join(self.pieces)
+        self.pieces.clear()
+        return piece
+
+
+def archive(run_id: str) -> Iterator[bytes]:
+    """The run's model folder as a zip, made while it is sent (stored: weights do not compress)."""
+    storage, sink = get_storage(), _Sink()
+    key = model_key(run_id)
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as bundle:
+        for name in storage.names(key):
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o644 << 16
+            info.file_size = storage.size(f"{key}/{name}")
+            with storage.reading(f"{key}/{name}") as source, bundle.open(info, "w") as entry:
+                while chunk := source.read(CHUNK):
+                    entry.write(chunk)
+                    yield sink.take()
+    yield sink.take()

@@ -1,0 +1,272 @@
+"""Projects: their task, labels, guidelines and members."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from app.db import after_commit
+from app.errors import InvalidInput, NotFound, Problem
+from app.i18n import gettext as _
+from app.models import Annotation, DatasetVersion, Example, Import, Member, Project, Run, User
+from app.services import audit
+from app.services.access import ROLES, Actor, project_for, require_write
+from app.storage import get_storage
+from app.tasks import get_task
+from app.tasks.base import parse
+
+
+class ProjectFields(BaseModel):
+    """What a manager may say of a project; None leaves a thing as it is."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    name: str | None = Field(None, min_length=1, max_length=200)
+    description: str | None = Field(None, max_length=5000)
+    language: str | None = Field(None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})?$")
+    guidelines: str | None = Field(None, max_length=200_000)
+    label_schema: dict[str, Any] | None = None
+    instruction: str | None = Field(None, max_length=20_000)
+    """The SFT instruction; an empty one returns to the task's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A member of a project, with their role and how much they have labelled."""
+
+    user: User
+    role: str
+    labelled: int
+
+
+def create(session: Session, actor: Actor, *, task: str, fields: ProjectFields) -> Project:
+    """A new project; its maker becomes its manager."""
+    require_write(actor)
+    kind = get_task(task)
+    if not fields.name:
+        raise InvalidInput.at("name", _("Give the project a name."))
+    language = fields.language or "en"
+    schema = (
+        kind.parse_schema(fields.label_schema)
+        if fields.label_schema is not None
+        else kind.default_schema(language)
+    )
+    project = Project(
+        name=fields.name,
+        description=fields.description or "",
+        task=kind.name,
+        language=language,
+        guidelines=fields.guidelines or "",
+        label_schema=schema.model_dump(mode="json"),
+        settings={"instruction": fields.instruction} if fields.instruction else {},
+        created_by=actor.user_id,
+    )
+    session.add(project)
+    session.flush()
+    session.add(Member(project_id=project.id, user_id=actor.user_id, role="manager"))
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="project.create",
+        project_id=project.id,
+        subject=project.name,
+    )
+    return project
+
+
+def list_projects(session: Session, actor: Actor) -> list[Project]:
+    """The projects this person sees, newest first."""
+    query = select(Project).order_by(Project.created_at.desc(), Project.id)
+    if not actor.is_admin:
+        query = query.join(Member, Member.project_id == Project.id).where(
+            Member.user_id == actor.user_id
+        )
+    return list(session.scalars(query))
+
+
+def update(session: Session, actor: Actor, project_id: str, fields: ProjectFields) -> Project:
+    """Change a project. Labels that annotations use cannot be taken away."""
+    project = project_for(session, actor, project_id, "manager", write=True)
+    changes = fields.model_dump(exclude_none=True)
+    if "label_schema" in changes:
+        changes["label_schema"] = _checked_schema(session, project, changes["label_schema"])
+    if "instruction" in changes:
+        instruction = changes.pop("instruction")
+        settings = {k: v for k, v in project.settings.items() if k != "instruction"}
+        project.settings = settings | ({"instruction": instruction} if instruction else {})
+    for name, value in changes.items():
+        setattr(project, name, value)
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="project.update",
+        project_id=project.id,
+        subject=project.name,
+        fields=sorted(fields.model_dump(exclude_none=True)),
+    )
+    return project
+
+
+def _checked_schema(session: Session, project: Project, data: dict[str, Any]) -> dict[str, Any]:
+    task = get_task(project.task)
+    new = task.parse_schema(data)
+    kept = {label.name for label in task.labels(new)}
+    gone = {label.name for label in task.labels(task.parse_schema(project.label_schema))} - kept
+    if gone:
+        used = gone & _labels_in_use(session, project)
+        if used:
+            raise InvalidInput(
+                _(
+                    "Labels that annotations use cannot be removed: %(names)s.",
+                    names=", ".join(sorted(used)),
+                ),
+                [Problem("labels", name) for name in sorted(used)],
+            )
+    checked: dict[str, Any] = new.model_dump(mode="json")
+    return checked
+
+
+def _labels_in_use(session: Session, project: Project) -> set[str]:
+    task = get_task(project.task)
+    payloads = session.execute(
+        select(Annotation.payload)
+        .where(Annotation.project_id == project.id, Annotation.payload.is_not(None))
+        .execution_options(yield_per=2000)
+    ).scalars()
+    used: set[str] = set()
+    for payload in payloads:
+        if payload is not None:
+            used.update(task.label_names(task.parse_payload(payload)))
+    return used
+
+
+def instruction(project: Project) -> str:
+    """The SFT instruction: the project's own, else the task's in its language."""
+    task = get_task(project.task)
+    schema = task.parse_schema(project.label_schema)
+    own = project.settings.get("instruction")
+    if own:
+        return str(own).replace("{labels}", ", ".join(label.name for label in task.labels(schema)))
+    return task.instruction(schema, project.language)
+
+
+def remove(session: Session, actor: Actor, project_id: str) -> None:
+    """Delete a project with everything in it. There is no way back; the audit trail stays."""
+    project = project_for(session, actor, project_id, "manager", write=True)
+    keys = [f"versions/{v}" for v in _ids(session, DatasetVersion, project_id)]
+    keys += [f"models/{r}" for r in _ids(session, Run, project_id)]
+    keys += [f"uploads/{i}" for i in _ids(session, Import, project_id)]
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="project.delete",
+        project_id=project.id,
+        subject=project.name,
+    )
+    for table in (Run, DatasetVersion, Import):  # before their jobs, which they point to
+        session.execute(delete(table).where(table.project_id == project_id))
+    session.delete(project)
+    session.flush()
+    for key in keys:
+        after_commit(session, lambda key=key: get_storage().remove(key))  # type: ignore[misc]
+
+
+def _ids(session: Session, table: Any, project_id: str) -> list[str]:
+    return list(session.scalars(select(table.id).where(table.project_id == project_id)))
+
+
+def members(session: Session, actor: Actor, project_id: str) -> list[Membership]:
+    """Who works here, and how much each has labelled."""
+    project_for(session, actor, project_id)
+    labelled = (
+        select(Annotation.user_id, func.count().label("n"))
+        .where(Annotation.project_id == project_id, Annotation.revision == 1)
+        .group_by(Annotation.user_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(User, Member.role, func.coalesce(labelled.c.n, 0))
+        .join(Member, Member.user_id == User.id)
+        .outerjoin(labelled, labelled.c.user_id == User.id)
+        .where(Member.project_id == project_id)
+        .order_by(Member.created_at)
+    )
+    return [Membership(user, role, n) for user, role, n in rows]
+
+
+def set_member(session: Session, actor: Actor, project_id: str, *, email: str, role: str) -> Member:
+    """Add somebody, or change their role."""
+    project_for(session, actor, project_id, "manager", write=True)
+    if role not in ROLES:
+        raise InvalidInput.at("role", _("Choose a role: %(roles)s.", roles=", ".join(ROLES)))
+    user = session.scalar(select(User).where(User.email == email.strip().lower()))
+    if user is None:
+        raise InvalidInput.at(
+            "email", _("Nobody has an account with this address. An administrator can make one.")
+        )
+    member = session.get(Member, (project_id, user.id))
+    if member is None:
+        member = Member(project_id=project_id, user_id=user.id, role=role)
+        session.add(member)
+    else:
+        _keep_a_manager(session, member, role)
+        member.role = role
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="member.set",
+        project_id=project_id,
+        subject=user.email,
+        role=role,
+    )
+    return member
+
+
+def remove_member(session: Session, actor: Actor, project_id: str, user_id: str) -> None:
+    """Take somebody out of the project; what they labelled stays."""
+    project_for(session, actor, project_id, "manager", write=True)
+    member = session.get(Member, (project_id, user_id))
+    if member is None:
+        raise NotFound(_("This person is not a member of the project."))
+    _keep_a_manager(session, member, None)
+    session.delete(member)
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="member.remove",
+        project_id=project_id,
+        subject=user_id,
+    )
+
+
+def _keep_a_manager(session: Session, member: Member, new_role: str | None) -> None:
+    if member.role != "manager" or new_role == "manager":
+        return
+    others = session.scalar(
+        select(func.count()).where(
+            Member.project_id == member.project_id,
+            Member.role == "manager",
+            Member.user_id != member.user_id,
+        )
+    )
+    if not others:
+        raise InvalidInput.at("role", _("A project needs at least one manager."))
+
+
+def status_counts(session: Session, project: Project) -> dict[str, int]:
+    """Examples by status: open, labelled, skipped."""
+    rows = session.execute(
+        select(Example.status, func.count())
+        .where(Example.project_id == project.id, Example.status != "staged")
+        .group_by(Example.status)
+    )
+    counts = {"open": 0, "labelled": 0, "skipped": 0}
+    counts.update((status, n) for status, n in rows)
+    return counts
+
+
+def fields_from(data: object) -> ProjectFields:
+    """Checked fields. Raises InvalidInput."""
+    return parse(ProjectFields, data, _("The project cannot be saved as it is."))

@@ -1,0 +1,36 @@
+"""Any job, as a member of its project sees it: how it goes, and stopping it the way its kind wants."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.i18n import gettext as _
+from app.models import Import, Job, Run
+from app.services import importing, jobs, runs
+from app.services.access import Actor, project_for
+
+
+def get(session: Session, actor: Actor, job_id: str) -> Job:
+    """A job of a project that this person is a member of. Raises NotFound."""
+    job = jobs.get(session, job_id)
+    try:
+        project_for(session, actor, job.project_id)
+    except NotFound:  # a job's id tells nothing either
+        raise NotFound(_("There is no such job.")) from None
+    return job
+
+
+def cancel(session: Session, actor: Actor, job_id: str) -> Job:
+    """Stop a job. Raises Forbidden for anybody but a manager, Conflict where it is too late."""
+    job = get(session, actor, job_id)
+    project_for(session, actor, job.project_id, "manager", write=True)
+    if job.kind == "import":
+        import_id = session.scalars(select(Import.id).where(Import.job_id == job_id)).one()
+        importing.cancel(session, actor, job.project_id, import_id)
+    elif job.kind == "finetune":
+        run_id = session.scalars(select(Run.id).where(Run.job_id == job_id)).one()
+        runs.cancel(session, actor, run_id)
+    else:
+        jobs.request_cancel(session, job)
+    session.flush()
+    return job

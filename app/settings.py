@@ -1,0 +1,106 @@
+"""Every setting, documented once. Each is read from the environment (prefix ANNOTUNE_) or a `.env` file."""
+
+import hashlib
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SOCKET_PATH_BYTES = 100  # the system's sun_path ends at 108 (Linux) or 104 (macOS)
+
+
+class Settings(BaseSettings):
+    """How this installation runs. The defaults suit one person on a laptop."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ANNOTUNE_", env_file=".env", env_ignore_empty=True, extra="ignore"
+    )
+
+    data_dir: Path = Field(Path("data"), description="Folder for the database, files and runs.")
+    database_url: str | None = Field(
+        None,
+        description="postgresql+psycopg://user:password@host/name; empty: SQLite in the data folder.",
+    )
+    redis_url: str | None = Field(
+        None,
+        description="redis://host:6379/0; empty: an embedded Valkey server that `annotune up` runs.",
+    )
+    storage_url: str | None = Field(
+        None,
+        description="fsspec URL for versions, uploads and models; empty: `files/` in the data folder.",
+    )
+    host: str = Field("127.0.0.1", description="Address the web server listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the web server listens on.")
+    secure_cookies: bool = Field(
+        False, description="Set this where people reach Annotune by HTTPS."
+    )
+    session_days: int = Field(
+        30, ge=1, description="Days without a visit after which a session ends."
+    )
+    lease_minutes: int = Field(
+        30,
+        ge=1,
+        description="How long an example stays reserved for the annotator who has it open.",
+    )
+    max_upload_mb: int = Field(512, ge=1, description="Largest file that may be imported, in MiB.")
+    job_lease_seconds: float = Field(
+        30, gt=0, description="A job whose worker has been silent this long is taken up again."
+    )
+    job_attempts: int = Field(3, ge=1, description="Times a job is started before it is given up.")
+    job_republish_seconds: float = Field(
+        60, gt=0, description="A job that waits this long has its message sent again."
+    )
+    reconcile_seconds: float = Field(
+        5, gt=0, description="How often each worker looks for jobs that were lost."
+    )
+    model_dirs: list[Path] = Field(
+        default_factory=list,
+        description="Folders whose sub-folders may be used as base models, as a JSON list.",
+    )
+    hub_token: SecretStr | None = Field(None, description="Token for private models of the hub.")
+    train_threads: int | None = Field(
+        None,
+        ge=1,
+        description="Processor threads a training run uses; empty: one per physical core.",
+    )
+    log_json: bool = Field(False, description="Write logs as JSON lines.")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in use."""
+        if self.database_url:
+            return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return f"sqlite:///{(self.data_dir / 'annotune.sqlite3').resolve()}"
+
+    @property
+    def broker_socket(self) -> Path:
+        """The unix socket of the embedded broker, in a folder of its own that only this user may enter."""
+        socket = (self.data_dir / "broker" / "valkey.sock").resolve()
+        if len(os.fsencode(socket)) <= _SOCKET_PATH_BYTES:
+            return socket
+        digest = hashlib.sha256(os.fsencode(socket)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"annotune-{os.getuid()}-{digest}" / "valkey.sock"
+
+    @property
+    def broker(self) -> str:
+        """The Celery broker URL in use."""
+        return self.redis_url or f"redis+socket://{self.broker_socket}"
+
+    @property
+    def storage(self) -> str:
+        """The fsspec URL in use."""
+        return self.storage_url or str((self.data_dir / "files").resolve())
+
+    @property
+    def work_dir(self) -> Path:
+        """Where this machine's runs have their working folders."""
+        return (self.data_dir / "work").resolve()
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process."""
+    return Settings()

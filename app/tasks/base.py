@@ -1,0 +1,243 @@
+"""The contract of a task type: what a project of this task labels, and how everything else learns about it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from app.errors import InvalidInput, Problem
+from app.i18n import gettext as _
+from app.tasks.tokenize import tokenize
+from app.tasks.training import FineTuneParams, Head
+
+Json = dict[str, Any]
+Message = dict[str, str]
+
+PALETTE = (
+    "#2563eb", "#c2410c", "#15803d", "#a21caf", "#b45309", "#0e7490", "#be123c", "#6d28d9",
+    "#4d7c0f", "#0369a1", "#9d174d", "#854d0e", "#3f6212", "#1d4ed8", "#7e22ce", "#0f766e",
+)  # fmt: skip
+"""Label colours in the order they are handed out; each is readable under white text."""
+
+HOTKEYS = "1234567890qwertyuiopasdfghjklzxcvbnm"
+
+
+class Label(BaseModel):
+    """One label of a schema, as people see it."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    name: str = Field(min_length=1, max_length=100)
+    title: str | None = Field(None, max_length=100)
+    color: str = Field("#2563eb", pattern=r"^#[0-9a-fA-F]{6}$")
+    hotkey: str | None = Field(None, max_length=1)
+    description: str = Field("", max_length=2000)
+
+    @field_validator("title", "hotkey", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: str | None) -> str | None:
+        return value or None
+
+
+def check_labels(labels: Sequence[Label]) -> list[Label]:
+    """Labels with distinct names and hotkeys, or ValueError naming the twin."""
+    for attribute in ("name", "hotkey"):
+        seen: set[str] = set()
+        for label in labels:
+            value = getattr(label, attribute)
+            if value is not None and value in seen:
+                raise ValueError(f"two labels have the {attribute} {value!r}: make them different")
+            if value is not None:
+                seen.add(value)
+    return list(labels)
+
+
+def new_labels(names: Iterable[str], existing: Sequence[Label] = ()) -> list[Label]:
+    """Labels for names, each with the next free colour and hotkey."""
+    taken = {label.hotkey for label in existing}
+    free = iter([key for key in HOTKEYS if key not in taken])
+    start = len(existing)
+    return [
+        Label(name=name, color=PALETTE[(start + i) % len(PALETTE)], hotkey=next(free, None))
+        for i, name in enumerate(names)
+    ]
+
+
+class TextInputs(BaseModel):
+    """One text; `tokens` are (start, end) code-point offsets, in order, where the source had its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(min_length=1, max_length=1_000_000)
+    tokens: list[tuple[int, int]] | None = None
+
+    @field_validator("text")
+    @classmethod
+    def _storable(cls, text: str) -> str:
+        if "\x00" in text:
+            raise ValueError("the text holds a NUL character, which no database can store")
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            raise ValueError(
+                "the text holds half a surrogate pair: the file was not decoded rightly"
+            )
+        if not text.strip():
+            raise ValueError("the text is empty")
+        return text
+
+    def token_spans(self) -> list[tuple[int, int]]:
+        """The source's tokens, else ours."""
+        return self.tokens if self.tokens is not None else tokenize(self.text)
+
+
+def check_tokens(inputs: TextInputs) -> None:
+    """Raises InvalidInput where tokens overlap, are out of order or leave the text."""
+    previous = 0
+    for number, (start, end) in enumerate(inputs.tokens or [], 1):
+        if not previous <= start < end <= len(inputs.text):
+            raise InvalidInput.at(
+                f"tokens[{number}]",
+                _(
+                    "Token %(number)s (%(start)s to %(end)s) overlaps its neighbour or leaves the text.",
+                    number=number,
+                    start=start,
+                    end=end,
+                ),
+            )
+        previous = end
+
+
+SchemaT = TypeVar("SchemaT", bound=BaseModel)
+PayloadT = TypeVar("PayloadT", bound=BaseModel)
+
+
+class TaskType(ABC, Generic[SchemaT, PayloadT]):
+    """A kind of labelling. One subclass per task; everything else finds it through the registry.
+
+    Payloads, schemas and inputs travel as JSON objects; the methods take and return those, and parse
+    them where they need structure.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    label_word: ClassVar[str]
+    """What a label is called in this task (label, entity type, role)."""
+    schema_type: type[SchemaT]
+    payload_type: type[PayloadT]
+    recipe: ClassVar[str]
+    heads: ClassVar[tuple[Head, ...]] = ("softmax",)
+    training_defaults: ClassVar[FineTuneParams]
+    primary_metric: ClassVar[str]
+    export_formats: ClassVar[tuple[str, ...]]
+    instructions: ClassVar[Mapping[str, str]]
+    """The SFT instruction by language; `{labels}` is filled with the schema's label names."""
+
+    @abstractmethod
+    def default_schema(self, language: str) -> SchemaT:
+        """A schema to start a new project from."""
+
+    @abstractmethod
+    def labels(self, schema: SchemaT) -> list[Label]:
+        """The schema's labels, in order."""
+
+    @abstractmethod
+    def with_labels(self, schema: SchemaT, labels: list[Label]) -> SchemaT:
+        """The same schema with other labels."""
+
+    @abstractmethod
+    def label_names(self, payload: PayloadT) -> Iterator[str]:
+        """Every use of a label in a payload, as the schema names it (for counts and for new labels)."""
+
+    @abstractmethod
+    def check(self, payload: PayloadT, inputs: TextInputs, schema: SchemaT) -> list[Problem]:
+        """What is wrong with a well-formed payload on this example."""
+
+    @abstractmethod
+    def canonical(self, payload: PayloadT) -> PayloadT:
+        """The same content in its one canonical order."""
+
+    @abstractmethod
+    def brief(self, payload: PayloadT, inputs: TextInputs) -> str:
+        """The payload in a few words, for lists."""
+
+    @abstractmethod
+    def agreement(self, a: PayloadT, b: PayloadT) -> float:
+        """How far two annotations of one example agree, 0 to 1 (1 = the same)."""
+
+    @abstractmethod
+    def answer(self, payload: PayloadT, inputs: TextInputs) -> str:
+        """The annotation as an assistant's answer."""
+
+    @abstractmethod
+    def parse_answer(self, answer: str, inputs: TextInputs) -> PayloadT:
+        """The annotation that an answer says. Raises InvalidInput."""
+
+    # -- shared behaviour ---------------------------------------------------------------------
+
+    def parse_inputs(self, data: Json) -> TextInputs:
+        """Checked inputs. Raises InvalidInput."""
+        inputs = parse(TextInputs, data, _("The example cannot be stored."))
+        check_tokens(inputs)
+        return inputs
+
+    def parse_schema(self, data: Json) -> SchemaT:
+        """Checked schema. Raises InvalidInput."""
+        return parse(self.schema_type, data, _("The label schema is not right."))
+
+    def parse_payload(self, data: Json) -> PayloadT:
+        """A well-formed payload, not yet checked against an example. Raises InvalidInput."""
+        return parse(self.payload_type, data, _("The annotation is not in this task's form."))
+
+    def validate(self, data: Json, inputs: TextInputs, schema: SchemaT) -> Json:
+        """The canonical payload, or InvalidInput with every problem found."""
+        payload = self.canonical(self.parse_payload(data))
+        problems = self.check(payload, inputs, schema)
+        if problems:
+            raise InvalidInput(problems[0].message, problems)
+        return self.dump(payload)
+
+    def dump(self, payload: PayloadT) -> Json:
+        """The payload as it is stored."""
+        return payload.model_dump(mode="json")
+
+    def extend_schema(self, schema: SchemaT, names: Iterable[str]) -> SchemaT:
+        """The schema with labels added for the names it lacks."""
+        known = self.labels(schema)
+        have = {label.name for label in known}
+        missing = [name for name in dict.fromkeys(names) if name not in have]
+        return self.with_labels(schema, known + new_labels(missing, known)) if missing else schema
+
+    def instruction(self, schema: SchemaT, language: str) -> str:
+        """The SFT instruction in the project's language, labels filled in."""
+        template = self.instructions.get(language) or self.instructions["en"]
+        return template.replace("{labels}", ", ".join(label.name for label in self.labels(schema)))
+
+    def conversation(self, inputs: Json, payload: Json, instruction: str) -> list[Message]:
+        """The example and its gold as a conversation: system instruction, the exact text, the answer."""
+        parsed = TextInputs.model_construct(**inputs)
+        return [
+            {"role": "system", "content": instruction},
+            {"role": "user", "content": parsed.text},
+            {"role": "assistant", "content": self.answer(self.parse_payload(payload), parsed)},
+        ]
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse(model: type[Model], data: object, message: str) -> Model:
+    """Pydantic's verdict as our InvalidInput, each problem with its path."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = [
+            Problem(
+                ".".join(str(part) for part in item["loc"]) or "(all)",
+                item["msg"].removeprefix("Value error, "),
+            )
+            for item in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise InvalidInput(
+            f"{message} {problems[0].where}: {problems[0].message}", problems
+        ) from error

@@ -1,0 +1,30 @@
+"""HTML pages and htmx fragments: parse, ask a service, render a template."""
+
+from fastapi import APIRouter, Depends
+
+from app.http.identity import require_csrf
+from app.web import (
+    accounts,
+    api_docs,
+    examples,
+    imports,
+    labelling,
+    projects,
+    runs,
+    settings,
+    versions,
+)
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_csrf)])
+for module in (
+    accounts,
+    projects,
+    labelling,
+    examples,
+    imports,
+    versions,
+    runs,
+    settings,
+    api_docs,
+):
+    router.include_router(module.router)

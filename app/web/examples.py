@@ -1,0 +1,37 @@
+"""Looking through a project's examples."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.http.identity import Db, Person
+from app.services import examples, projects
+from app.web.projects import project_context
+from app.web.render import is_htmx, render
+
+router = APIRouter()
+
+
+@router.get("/projects/{project_id}/examples")
+def examples_page(
+    request: Request,
+    session: Db,
+    person: Person,
+    project_id: str,
+    status: str = "",
+    q: str = "",
+    after: int = 0,
+) -> Response:
+    context = project_context(session, person, project_id, "examples")
+    page = examples.browse(
+        session, person.actor, project_id, status=status or None, search=q, after=after
+    )
+    return render(
+        request,
+        "partials/examples.html" if is_htmx(request) else "pages/examples.html",
+        **context,
+        page=page,
+        chosen_status=status,
+        q=q,
+        after=after,
+        counts=projects.status_counts(session, context["project"]),
+    )

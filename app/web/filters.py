@@ -1,0 +1,184 @@
+"""How values look on a page: Jinja filters."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
+
+from app.i18n import gettext, mark, ngettext
+from app.models import AuditEntry
+from app.tasks.base import Label
+
+_markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_METRICS = {
+    "accuracy": mark("Accuracy"),
+    "macro_f1": mark("Macro-F1"),
+    "micro_f1": mark("Micro-F1"),
+    "mcc": mark("MCC"),
+    "precision": mark("Precision"),
+    "recall": mark("Recall"),
+    "f1": mark("F1"),
+    "argument_precision": mark("Argument precision"),
+    "argument_recall": mark("Argument recall"),
+    "argument_f1": mark("Argument F1"),
+    "argument_macro_f1": mark("Argument macro-F1"),
+    "predicate_precision": mark("Predicate precision"),
+    "predicate_recall": mark("Predicate recall"),
+    "predicate_f1": mark("Predicate F1"),
+    "sense_accuracy": mark("Sense accuracy"),
+    "loss": mark("Loss"),
+}
+
+_ACTIONS = {
+    "frames.clear": mark("emptied the frame inventory"),
+    "frames.load": mark("loaded frames from %(subject)s"),
+    "import.start": mark("imported %(subject)s"),
+    "member.remove": mark("removed %(subject)s"),
+    "member.set": mark("set the role of %(subject)s"),
+    "project.create": mark("made the project"),
+    "project.update": mark("changed the settings"),
+    "run.cancel": mark("cancelled %(subject)s"),
+    "run.create": mark("started %(subject)s"),
+    "run.delete": mark("deleted %(subject)s"),
+    "version.create": mark("froze version %(subject)s"),
+}
+
+
+def activity(entry: AuditEntry) -> str:
+    """What somebody did, in words."""
+    words = _ACTIONS.get(entry.action)
+    return (
+        entry.action
+        if words is None
+        else gettext(words, subject=entry.details.get("name", entry.subject))
+    )
+
+
+def markdown(text: str) -> Markup:
+    """Markdown as HTML. Raw HTML in it shows as text, and links may not be scripts."""
+    return Markup(_markdown.render(text))  # noqa: S704
+
+
+def file_size(n: float | None) -> str:
+    """Bytes for people, in binary units."""
+    if n is None:
+        return "—"
+    for unit in ("B", "KiB", "MiB"):
+        if n < 1024:
+            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
+        n /= 1024
+    return f"{n:.1f} GiB"
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time for people: 42 s, 3 min 5 s, 2 h 10 min."""
+    if seconds is None:
+        return "—"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def ago(moment: datetime | None) -> str:
+    """How long ago a moment was."""
+    if moment is None:
+        return "—"
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    if seconds < 60:
+        return gettext("just now")
+    for size, one, many in (
+        (3600, "%(n)s minute ago", "%(n)s minutes ago"),
+        (86_400, "%(n)s hour ago", "%(n)s hours ago"),
+    ):
+        if seconds < size:
+            return ngettext(one, many, int(seconds // (size / 60 if size == 3600 else 3600)))
+    days = int(seconds // 86_400)
+    return ngettext("%(n)s day ago", "%(n)s days ago", days) if days < 30 else f"{moment:%Y-%m-%d}"
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A figure for people: thousands apart, fractions to some digits."""
+    if value is None:
+        return "—"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.{digits}g}"
+
+
+def to_json(value: Any) -> Markup:
+    """JSON that is safe inside a script element: no `<`, so nothing can close it."""
+    text = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))  # noqa: S704
+
+
+def percent(value: float | None) -> str:
+    """A share of 1 as per cents with one decimal."""
+    return "—" if value is None else f"{100 * value:.1f}"
+
+
+def metric_title(name: str) -> str:
+    """A metric's name for people."""
+    return gettext(_METRICS[name]) if name in _METRICS else name.replace("_", " ")
+
+
+def series(points: list[dict[str, Any]], path: str) -> list[list[float]]:
+    """[step, value] pairs of one value of each point; `metrics.loss` looks into `metrics`."""
+    pairs = []
+    for point in points:
+        value: Any = point
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, int | float):
+            pairs.append([point["step"], value])
+    return pairs
+
+
+def score_series(evaluations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One curve for each validation score, the loss apart."""
+    names = dict.fromkeys(
+        name
+        for point in evaluations
+        for name in point.get("metrics", {})
+        if name != "loss" and not name.endswith(("precision", "recall"))
+    )
+    return [
+        {"label": metric_title(name), "points": series(evaluations, f"metrics.{name}")}
+        for name in list(names)[:5]
+    ]
+
+
+def marked_spans(text: str, spans: Sequence[dict[str, Any]], labels: dict[str, Label]) -> Markup:
+    """A text with its spans marked: `<mark data-color>` and the label behind; an overlapping one is left out."""
+    html, at = Markup(), 0
+    for span in sorted(spans, key=lambda item: (item["start"], -item["end"])):
+        if span["start"] < at:
+            continue
+        name = span.get("label") or span["role"]
+        base = name.split("-", 1)[1] if name.startswith(("C-", "R-")) else name
+        color = labels[base].color if base in labels else "#64748b"
+        html += escape(text[at : span["start"]])
+        html += Markup(
+            '<mark class="span" data-color="{}">{}<span class="span-label">{}</span></mark>'
+        ).format(color, text[span["start"] : span["end"]], name)
+        at = span["end"]
+    return html + escape(text[at:])
+
+
+FILTERS = {
+    "activity": activity,
+    "markdown": markdown,
+    "size": file_size,
+    "duration": duration,
+    "ago": ago,
+    "number": number,
+    "to_json": to_json,
+    "percent": percent,
+    "metric_title": metric_title,
+    "series": series,
+    "score_series": score_series,
+    "marked_spans": marked_spans,
+}

@@ -1,0 +1,72 @@
+"""Reading HTML forms: the whole form as a dependency, problems by field, label rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData
+
+from app.errors import InvalidInput
+from app.tasks.base import Json, TaskType
+
+
+async def read_form(request: Request) -> FormData:
+    """The submitted form."""
+    return await request.form()
+
+
+Form = Annotated[FormData, Depends(read_form)]
+
+
+def text(form: FormData, name: str, default: str = "") -> str:
+    """A text field, as it was sent."""
+    value = form.get(name)
+    return value if isinstance(value, str) else default
+
+
+class Problems:
+    """What was wrong with a form: one message on top, and one for each field."""
+
+    def __init__(self) -> None:
+        self.message = ""
+        self.fields: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.message)
+
+
+@contextmanager
+def collecting(session: Session, problems: Problems) -> Iterator[None]:
+    """Do something that may find the input wrong; then what it wrote is undone and the problems told."""
+    try:
+        with session.begin_nested():
+            yield
+    except InvalidInput as error:
+        problems.message = error.message
+        problems.fields = {problem.where: problem.message for problem in error.problems}
+
+
+def schema_from(form: FormData, task: TaskType[Any, Any]) -> Json:
+    """The label schema that the label editor's rows describe."""
+    columns = [
+        form.getlist(f"label_{part}")
+        for part in ("name", "title", "color", "hotkey", "description")
+    ]
+    rows = [
+        {
+            "name": str(name).strip(),
+            "title": str(title).strip() or None,
+            "color": str(color),
+            "hotkey": str(hotkey).strip().lower() or None,
+            "description": str(description),
+        }
+        for name, title, color, hotkey, description in zip(*columns, strict=False)
+        if str(name).strip()
+    ]
+    field = "roles" if "roles" in task.schema_type.model_fields else "labels"
+    schema: Json = {field: rows}
+    if "mode" in task.schema_type.model_fields and text(form, "mode"):
+        schema["mode"] = text(form, "mode")
+    return schema

@@ -1,0 +1,216 @@
+"""Importing a file: upload, look at the preview, start, watch."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, UploadFile
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.errors import InvalidInput, TooLarge
+from app.formats.base import Record
+from app.http.identity import Db, Identity, Person
+from app.i18n import gettext as _
+from app.i18n import mark
+from app.services import importing
+from app.services.access import project_for
+from app.tasks.base import Label, TaskType, TextInputs, parse
+from app.web.forms import Form, Problems, text
+from app.web.projects import project_context
+from app.web.render import is_htmx, redirect, render
+
+router = APIRouter(prefix="/projects/{project_id}")
+
+ENCODINGS = {
+    "": mark("detected"),
+    "utf-8": "UTF-8",
+    "gb18030": "GB18030 / GBK",
+    "big5": "Big5",
+    "utf-16": "UTF-16",
+    "cp1252": "Windows-1252",
+    "latin-1": "ISO 8859-1",
+    "shift_jis": "Shift JIS",
+    "euc-kr": "EUC-KR",
+    "cp1251": "Windows-1251",
+}
+
+
+@router.get("/import")
+def import_page(request: Request, session: Db, person: Person, project_id: str) -> Response:
+    return _upload_page(request, session, person, project_id)
+
+
+def _upload_page(
+    request: Request, session: Session, person: Identity, project_id: str, message: str = ""
+) -> Response:
+    project_for(session, person.actor, project_id, "manager")
+    context = project_context(session, person, project_id, "import")
+    return render(
+        request,
+        "pages/import.html",
+        status=422 if message else 200,
+        **context,
+        imports=importing.list_imports(session, person.actor, project_id),
+        formats=importing.readers_for(context["project"].task),
+        message=message,
+    )
+
+
+@router.post("/import")
+def upload(request: Request, person: Person, project_id: str, file: UploadFile) -> Response:
+    # Opens no session of its own: the service's upload holds none while the bytes come in.
+    try:
+        row = importing.upload(
+            person.actor, project_id, filename=file.filename or "file", stream=file.file
+        )
+    except (InvalidInput, TooLarge) as error:
+        return redirect(
+            request, f"/projects/{project_id}/import", flash=error.message, level="error"
+        )
+    return redirect(request, f"/projects/{project_id}/imports/{row.id}")
+
+
+@router.get("/imports/{import_id}")
+def import_detail(
+    request: Request, session: Db, person: Person, project_id: str, import_id: str
+) -> Response:
+    row, job = importing.get(session, person.actor, project_id, import_id)
+    context = project_context(session, person, project_id, "import")
+    if job is not None:
+        template = "partials/import_job.html" if is_htmx(request) else "pages/import_job.html"
+        return render(request, template, **context, row=row, job=job)
+    return _preview(request, session, person, context, row, importing.ImportOptions(), Problems())
+
+
+def _preview(
+    request: Request,
+    session: Session,
+    person: Identity,
+    context: dict[str, Any],
+    row: Any,
+    options: importing.ImportOptions,
+    problems: Problems,
+) -> Response:
+    preview = None
+    project_id = context["project"].id
+    try:
+        preview = importing.preview(session, person.actor, project_id, row.id, options)
+    except InvalidInput as error:
+        # The columns chosen before another format or separator was: they are guessed anew.
+        read = options.read.model_copy(update={"columns": {}})
+        if options.read.columns and not problems.message:
+            options = options.model_copy(update={"read": read})
+            return _preview(request, session, person, context, row, options, problems)
+        problems.message = problems.message or error.message
+    rows, labels = _as_read(context["task"], preview.records if preview else [])
+    return render(
+        request,
+        "partials/import_preview.html" if is_htmx(request) else "pages/import_preview.html",
+        **context,
+        row=row,
+        preview=preview,
+        rows=rows,
+        label_map=_label_map(labels, options, context["schema_labels"]),
+        options=options,
+        format_name=options.format or row.format,
+        formats=importing.readers_for(context["project"].task),
+        encodings=ENCODINGS,
+        problems=problems,
+    )
+
+
+def _as_read(
+    task: TaskType[Any, Any], records: list[Record]
+) -> tuple[list[tuple[Record, str]], list[str]]:
+    """The records with their annotation in a few words, and the labels that they use."""
+    rows, labels = [], dict[str, None]()
+    for record in records:
+        said = ""
+        if record.annotation is not None:
+            payload = task.parse_payload(record.annotation)
+            said = task.brief(payload, TextInputs.model_construct(text=record.text))
+            labels |= dict.fromkeys(task.label_names(payload))
+        rows.append((record, said))
+    return rows, list(labels)
+
+
+def _label_map(
+    labels: list[str], options: importing.ImportOptions, known: list[Label]
+) -> list[tuple[str, str]]:
+    """The file's labels and what each becomes; those that the project has keep their name."""
+    chosen = options.read.label_map
+    settled = set(chosen.values()) | {label.name for label in known}
+    return [*chosen.items(), *((label, "") for label in labels if label not in settled)]
+
+
+@router.post("/imports/{import_id}/preview")
+def preview_again(
+    request: Request, session: Db, person: Person, project_id: str, import_id: str, form: Form
+) -> Response:
+    row, _job = importing.get(session, person.actor, project_id, import_id)
+    context = project_context(session, person, project_id, "import")
+    problems, options = Problems(), importing.ImportOptions()
+    try:
+        options = _options(form)
+    except InvalidInput as error:
+        problems.message = error.message
+    return _preview(request, session, person, context, row, options, problems)
+
+
+@router.post("/imports/{import_id}/start")
+def start(
+    request: Request, session: Db, person: Person, project_id: str, import_id: str, form: Form
+) -> Response:
+    try:
+        importing.start(session, person.actor, project_id, import_id, _options(form))
+    except InvalidInput as error:
+        row, _job = importing.get(session, person.actor, project_id, import_id)
+        context = project_context(session, person, project_id, "import")
+        problems = Problems()
+        problems.message = error.message
+        return _preview(request, session, person, context, row, importing.ImportOptions(), problems)
+    return redirect(request, f"/projects/{project_id}/imports/{import_id}")
+
+
+@router.post("/imports/{import_id}/cancel")
+def cancel(
+    request: Request, session: Db, person: Person, project_id: str, import_id: str
+) -> Response:
+    importing.cancel(session, person.actor, project_id, import_id)
+    return redirect(request, f"/projects/{project_id}/import")
+
+
+def _options(form: Form) -> importing.ImportOptions:
+    """What the preview's form says. Raises InvalidInput."""
+    columns = {
+        name.removeprefix("column_"): "" if value == "-" else value
+        for name, value in form.items()
+        if name.startswith("column_") and isinstance(value, str) and value
+    }
+    label_map = dict(
+        pair
+        for pair in zip(form.getlist("map_from"), form.getlist("map_to"), strict=False)
+        if isinstance(pair[1], str) and pair[1].strip()
+    )
+    read = {
+        "encoding": text(form, "encoding") or None,
+        "columns": columns,
+        "delimiter": {"tab": "\t"}.get(text(form, "delimiter"), text(form, "delimiter")) or None,
+        "has_header": {"yes": True, "no": False}.get(text(form, "has_header")),
+        "label_map": label_map,
+        "tag_scheme": text(form, "tag_scheme") or None,
+    }
+    choices = {
+        name: text(form, name)
+        for name in ("on_error", "on_duplicate", "new_labels")
+        if text(form, name)
+    }
+    return parse(
+        importing.ImportOptions,
+        {
+            "format": text(form, "format") or None,
+            "split": text(form, "split") or None,
+            "read": {name: value for name, value in read.items() if value not in (None, {}, "")},
+            **choices,
+        },
+        _("The import cannot be started as it is."),
+    )

@@ -1,0 +1,50 @@
+"""The labelling workbench. Its page starts the widget; saving goes through the REST API."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.http.identity import Db, Person
+from app.services import annotating
+from app.web.filters import markdown
+from app.web.projects import project_context
+from app.web.render import render
+from app.web.workbench_strings import strings
+
+router = APIRouter()
+
+
+@router.get("/projects/{project_id}/label")
+def label_page(
+    request: Request, session: Db, person: Person, project_id: str, example: int | None = None
+) -> Response:
+    context = project_context(session, person, project_id, "label")
+    project = context["project"]
+    item = None
+    if example is not None:
+        item = annotating.open_example(session, person.actor, project_id, example)
+    workbench: dict[str, Any] = {
+        "project": {
+            "id": project.id,
+            "name": project.name,
+            "task": project.task,
+            "language": project.language,
+            "schema": project.label_schema,
+        },
+        "example": asdict(item) if item else None,
+        "urls": {
+            "api": f"/api/v1/projects/{project.id}",
+            "import_": f"/projects/{project.id}/import",
+            "versions": f"/projects/{project.id}/versions",
+        },
+        "strings": strings(),
+    }
+    return render(
+        request,
+        "pages/label.html",
+        **context,
+        workbench=workbench,
+        guidelines_html=markdown(project.guidelines),
+    )

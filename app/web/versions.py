@@ -1,0 +1,111 @@
+"""Dataset versions: the list, freezing one, looking at it, downloading it."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.http.download import send_export
+from app.http.identity import Db, Person
+from app.i18n import gettext as _
+from app.services import exporting, projects, runs, versions
+from app.tasks.base import parse
+from app.web.forms import Form, Problems, collecting, text
+from app.web.projects import project_context
+from app.web.render import is_htmx, redirect, render
+
+router = APIRouter(prefix="/projects/{project_id}/versions")
+
+
+@router.get("")
+def versions_page(request: Request, session: Db, person: Person, project_id: str) -> Response:
+    return _list(request, session, person, project_id, Problems(), {})
+
+
+def _list(
+    request: Request,
+    session: Db,
+    person: Person,
+    project_id: str,
+    problems: Problems,
+    values: dict[str, Any],
+) -> Response:
+    context = project_context(session, person, project_id, "versions")
+    found = versions.list_versions(session, person.actor, project_id)
+    last = found[0][0].split_percent if found else versions.SplitPercent().model_dump()
+    return render(
+        request,
+        "pages/versions.html",
+        status=422 if problems else 200,
+        **context,
+        versions=found,
+        counts=projects.status_counts(session, context["project"]),
+        split={**last, **values},
+        note=values.get("note", ""),
+        problems=problems,
+    )
+
+
+@router.post("")
+def freeze(request: Request, session: Db, person: Person, project_id: str, form: Form) -> Response:
+    problems = Problems()
+    values = {name: text(form, name) for name in versions.SPLITS}
+    with collecting(session, problems):
+        split = parse(versions.SplitPercent, values, _("The split is not right."))
+        version = versions.create(
+            session, person.actor, project_id, note=text(form, "note"), split=split
+        )
+    if problems:
+        return _list(
+            request, session, person, project_id, problems, {**values, "note": text(form, "note")}
+        )
+    return redirect(request, f"/projects/{project_id}/versions/{version.number}")
+
+
+@router.get("/{number}")
+def version_page(
+    request: Request, session: Db, person: Person, project_id: str, number: int
+) -> Response:
+    context = project_context(session, person, project_id, "versions")
+    version, job = versions.get(session, person.actor, project_id, number)
+    if is_htmx(request):
+        return render(request, "partials/version_job.html", **context, version=version, job=job)
+    return render(
+        request,
+        "pages/version.html",
+        **context,
+        version=version,
+        job=job,
+        formats=exporting.formats_for(context["project"].task),
+        runs=[
+            view
+            for view in runs.list_runs(session, person.actor, project_id)
+            if view.version_number == number
+        ],
+    )
+
+
+@router.get("/{number}/notes/{format_name}")
+def export_notes(
+    request: Request, session: Db, person: Person, project_id: str, number: int, format_name: str
+) -> Response:
+    notes = exporting.notes(session, person.actor, project_id, number, format_name)
+    return render(request, "partials/export_notes.html", notes=notes, format_name=format_name)
+
+
+@router.get("/{number}/export/{format_name}")
+def export(
+    request: Request,
+    session: Db,
+    person: Person,
+    project_id: str,
+    number: int,
+    format_name: str,
+    comments: bool = False,
+) -> Response:
+    return send_export(
+        request,
+        exporting.open_export(
+            session, person.actor, project_id, number, format_name, comments=comments
+        ),
+    )

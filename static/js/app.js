@@ -1,0 +1,25 @@
+// @ts-check
+/** Every page's script: small behaviours found by their data- attributes. Pages work without it. */
+
+import { watchColors } from "./colors.js";
+import { confirmForms } from "./confirm.js";
+import { sendCsrfWithHtmx } from "./csrf.js";
+import { editLabels } from "./label-editor.js";
+import { closeMenus } from "./menus.js";
+import { onInsert } from "./insertions.js";
+import { suggestParams } from "./train-form.js";
+import { uploadWithProgress } from "./upload.js";
+
+sendCsrfWithHtmx();
+watchColors();
+closeMenus();
+confirmForms();
+editLabels();
+suggestParams();
+uploadWithProgress();
+
+onInsert("[data-reload]", () => location.reload());
+onInsert("[data-chart]", async (element) => {
+  const { drawChart } = await import("./charts.js");
+  drawChart(element);
+});

@@ -1,0 +1,67 @@
+// @ts-check
+/** Classification: a key chooses the label; where one is all there can be, it saves as well. */
+
+import { find } from "./dom.js";
+import { Palette } from "./palette.js";
+import { IndexedText } from "./text.js";
+
+/**
+ * @typedef {import("./api.js").Payload} Payload
+ * @typedef {import("./workbench.js").Desk} Desk
+ */
+
+export class SentimentEditor {
+  /** @param {Desk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    this.text = find("#text");
+    this.palette = new Palette(find("#palette"), (label) => this.#choose(label));
+    this.multiple = desk.schema.mode === "multi";
+  }
+
+  /** @returns {Payload} */
+  empty() {
+    return { labels: [] };
+  }
+
+  /** @param {import("./api.js").Example} example */
+  show(example) {
+    this.text.textContent = new IndexedText(example.inputs.text, []).text;
+    this.text.scrollTop = 0;
+  }
+
+  /** @param {Payload} payload */
+  render(payload) {
+    this.palette.press(payload.labels ?? []);
+  }
+
+  /**
+   * Why the payload cannot be saved yet, if so.
+   * @param {Payload} payload
+   */
+  missing(payload) {
+    return this.multiple || payload.labels?.length === 1 ? "" : "choose_label";
+  }
+
+  bindings() {
+    return [];
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    return this.palette.key(event);
+  }
+
+  /** @param {string} label */
+  #choose(label) {
+    const { labels = [] } = this.desk.payload;
+    if (!this.multiple) {
+      this.desk.change({ labels: [label] });
+      this.desk.save();
+    } else {
+      this.desk.change({
+        labels: labels.includes(label) ? labels.filter((item) => item !== label) : [...labels, label].sort(),
+      });
+    }
+  }
+}

@@ -1,0 +1,165 @@
+"""What holds for every address: errors, documentation, headers, bounds."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from app.http import middleware
+from app.settings import get_settings
+from tests.api.conftest import Site
+from tests.factories import fill, freeze, labelled_rows, make_project, make_user, open_rows
+
+
+def operations(application: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in application.openapi()["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def test_every_operation_is_documented(application: FastAPI) -> None:
+    found = list(operations(application))
+    assert len(found) > 40
+    ids = [operation["operationId"] for _method, _path, operation in found]
+    assert len(ids) == len(set(ids))
+    for method, path, operation in found:
+        name = f"{method} {path}"
+        assert operation["summary"], name
+        assert operation["description"].strip(), name
+        assert operation["tags"], name
+        assert {"401", "403", "404", "422"} <= set(operation["responses"]), name
+        for parameter in operation.get("parameters", ()):
+            if parameter["name"] not in ("import_id", "token_id", "user_id"):
+                assert parameter.get("description"), f"{name}: {parameter['name']}"
+
+
+def test_every_operation_refuses_strangers_with_a_problem_document(
+    quick_site: Site, application: FastAPI
+) -> None:
+    stranger = quick_site.anonymous()
+    for method, path, _operation in operations(application):
+        address = re.sub(r"\{(\w+)\}", "1", path)
+        answer = stranger.request(method, address)
+        assert answer.status_code == 401, f"{method} {address}: {answer.status_code}"
+        assert answer.headers["content-type"] == "application/problem+json"
+        body = answer.json()
+        assert body["status"] == 401
+        assert body["title"] == "Unauthorized"
+        assert body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status"),
+    [
+        ("GET", "/nowhere", b"", 404),
+        ("PUT", "/projects", b"", 405),
+        ("POST", "/projects", b"{", 422),
+        ("POST", "/projects", b"[]", 422),
+        ("POST", "/projects", b"\xff\xfe", 422),
+        ("POST", "/projects", b'{"task": "ner", "name": "a\\u0000b"}', 422),
+        ("POST", "/projects", b'{"task": "ner", "name": "a\\ud800b"}', 422),
+        ("GET", "/projects/x'%20OR%201=1", b"", 404),
+        ("GET", "/projects/" + "x" * 500, b"", 422),
+        ("GET", "/projects/22/examples?limit=0", b"", 422),
+        ("GET", "/projects/22/examples/99999999999999999999", b"", 422),
+    ],
+)
+def test_every_error_is_a_problem_document(
+    quick_site: Site, method: str, path: str, content: bytes, status: int
+) -> None:
+    caller = quick_site.caller(make_user(admin=True))
+    answer = caller.request(
+        method, path, content=content, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], bool(body["title"]), bool(body["detail"])) == (status, True, True)
+
+
+def test_errors_speak_the_callers_language(quick_site: Site) -> None:
+    answer = quick_site.anonymous().get("/api/v1/me", headers={"Accept-Language": "zh-CN,en;q=0.5"})
+    assert answer.status_code == 401
+    assert answer.json()["detail"]
+
+
+def test_pages_allow_no_foreign_and_no_inline_script(quick_site: Site) -> None:
+    ada = make_user(admin=True)
+    project = make_project(ada)
+    fill(project, ada, [*labelled_rows(), *open_rows(1)])
+    freeze(project, ada)
+    base = f"/projects/{project.id}"
+    browser = quick_site.browser(ada)
+    for path in (
+        "/",
+        "/runs",
+        "/account",
+        "/admin/users",
+        "/projects/new",
+        "/projects/new?task=srl",
+        "/api/docs",
+        base,
+        f"{base}/label",
+        f"{base}/examples",
+        f"{base}/import",
+        f"{base}/versions",
+        f"{base}/versions/1",
+        f"{base}/versions/1/train",
+        f"{base}/runs",
+        f"{base}/settings",
+    ):
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        for attributes, content in re.findall(
+            r"<script\b([^>]*)>(.*?)</script>", answer.text, re.S
+        ):
+            assert not content.strip() or 'type="application/json"' in attributes, path
+        assert not re.search(r"<[^>]+\s(?:on\w+|style)=", answer.text), path
+        assert not re.search(r'(?:src|href)="https?://', answer.text), path
+
+
+def test_the_documentation_names_every_operation(quick_site: Site, application: FastAPI) -> None:
+    page = quick_site.anonymous().get("/api/docs").text
+    for method, path, operation in operations(application):
+        assert f'id="{operation["operationId"]}"' in page, f"{method} {path}"
+    links = set(re.findall(r'href="#([^"]+)"', page)) - {"main"}
+    assert links <= set(re.findall(r'id="([^"]+)"', page))
+
+
+def test_a_body_over_its_bound_is_refused(
+    quick_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = make_user(admin=True)
+    project = make_project(ada)
+    monkeypatch.setenv("ANNOTUNE_MAX_UPLOAD_MB", "1")
+    monkeypatch.setattr(middleware, "_SMALL_BODY", 1000)
+    get_settings.cache_clear()
+    caller = quick_site.caller(ada)
+    path = f"/projects/{project.id}"
+
+    def chunks() -> Iterator[bytes]:
+        yield b'{"items": [{"text": "'
+        for _ in range(50):
+            yield b"x" * 100
+        yield b'"}]}'
+
+    json = {"Content-Type": "application/json"}
+    answers = [
+        caller.post(f"{path}/imports", files={"file": ("a.txt", b"x" * 1_500_000)}),
+        caller.post(f"{path}/imports", files={"file": ("a.txt", b"x" * 2_500_000)}),
+        caller.post(f"{path}/examples", json={"items": [{"text": "x" * 2000}]}),
+        caller.post(f"{path}/examples", content=chunks(), headers=json),
+    ]
+    for number, answer in enumerate(answers):
+        assert answer.status_code == 413, f"{number}: {answer.text}"
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "larger than" in answer.json()["detail"]
+    assert quick_site.browser(ada).post("/demo", content=b"x" * 2000).status_code == 413

@@ -1,0 +1,211 @@
+"""Importing over the API: all of a file, or nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from fastapi.testclient import TestClient
+
+from app.models import Annotation, Example, Import, Job, Project, User
+from app.services import importing
+from tests.api.conftest import Site
+from tests.factories import count, make_project, work_off
+
+BAD = b"text,label\nGood.,positive\n,negative\nBad.,negative\n  ,neutral\n"
+Finish = Callable[[dict[str, Any]], Job]
+
+
+@pytest.fixture
+def project(ada: User) -> Project:
+    return make_project(ada)
+
+
+def send(api: TestClient, project: Project, content: bytes, **options: Any) -> dict[str, Any]:
+    answer = api.post(
+        f"/projects/{project.id}/imports",
+        files={"file": ("reviews.csv", content)},
+        data={"options": orjson.dumps(options).decode()},
+    )
+    assert answer.status_code == 202, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_refused_file_names_each_wrong_row_and_leaves_nothing(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    sent = send(api, project, BAD)
+    job = finish(sent)
+    assert job.state == "failed"
+    assert job.error_category == "data"
+    report = api.get(f"/projects/{project.id}/imports/{sent['id']}").json()["report"]
+    assert [problem["row"] for problem in report["problems"]] == [3, 5]
+    assert all("empty" in problem["message"] for problem in report["problems"])
+    assert count(Example) == count(Annotation) == 0
+    assert api.get(f"/projects/{project.id}").json()["example_count"] == 0
+
+
+def test_wrong_rows_are_left_out_only_where_somebody_says_so(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    sent = send(api, project, BAD, on_error="skip")
+    assert finish(sent).state == "succeeded"
+    report = api.get(f"/projects/{project.id}/imports/{sent['id']}").json()["report"]
+    assert (report["read"], report["rejected"], report["labelled"]) == (2, 2, 2)
+    shown = api.get(f"/projects/{project.id}").json()
+    assert (shown["example_count"], shown["labelled_count"]) == (2, 2)
+
+
+def test_a_file_of_wrong_rows_alone_says_why(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    job = finish(send(api, project, b"text,label\n,positive\n", on_error="skip"))
+    assert job.state == "failed"
+    assert "row 2" in (job.error or "")
+
+
+def test_unknown_labels_are_added_or_refused_as_wished(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    content = b"text,label\nSo so.,mixed\n"
+    assert finish(send(api, project, content, new_labels="reject")).state == "failed"
+    sent = send(api, project, content)
+    assert finish(sent).state == "succeeded"
+    names = [label["name"] for label in api.get(f"/projects/{project.id}/schema").json()["labels"]]
+    assert names[-1] == "mixed"
+
+
+def test_duplicates_are_kept_or_left_out_as_wished(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    content = b"text\nOnce.\nTwice.\nTwice.\n"
+    finish(send(api, project, content))
+    assert count(Example) == 3
+    finish(send(api, project, content, on_duplicate="skip"))
+    assert count(Example) == 3
+
+
+def test_texts_arrive_exactly_as_they_were_sent(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    text = "  Ünïcode 👩‍👩‍👧 𝔘\n\tzwei  Zeilen e\u0301 "
+    item = {"text": text, "meta": {"b": 1, "a": None}, "external_id": "x-1"}
+    answer = api.post(f"/projects/{project.id}/examples", json={"items": [item]})
+    assert finish(answer.json()).state == "succeeded"
+    row = api.get(f"/projects/{project.id}/examples").json()["items"][0]
+    assert row["inputs"]["text"] == text
+    assert row["meta"] == {"a": None, "b": 1}
+    assert row["external_id"] == "x-1"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"text": "a\x00b"},
+        {"text": ""},
+        {"text": "ok", "tokens": [[0, 5]]},
+        {"text": "ok", "tokens": [[1, 2], [0, 1]]},
+        {"text": "ok", "annotation": {"labels": ["positive", "negative"]}},
+        {"text": "ok", "annotation": {"spans": []}},
+        {"text": "ok", "meta": {"key": "a\x00b"}},
+        {"text": "ok", "external_id": "a\x00b"},
+    ],
+)
+def test_one_wrong_example_stops_all_that_came_with_it(
+    api: TestClient, project: Project, finish: Finish, item: dict[str, Any]
+) -> None:
+    items = [{"text": "Good."}, item]
+    answer = api.post(f"/projects/{project.id}/examples", json={"items": items})
+    if answer.status_code == 202:
+        job = finish(answer.json())
+        assert (job.state, job.error_category) == ("failed", "data"), job.error
+    else:
+        assert answer.status_code == 422
+    assert count(Example) == 0
+
+
+@pytest.mark.parametrize("place", ["text", "meta"])
+def test_half_a_surrogate_pair_is_refused(api: TestClient, project: Project, place: str) -> None:
+    body = '{"items": [{"text": "x\\ud800"}]}'
+    if place == "meta":
+        body = '{"items": [{"text": "x", "meta": {"k": "\\ud800"}}]}'
+    answer = api.post(
+        f"/projects/{project.id}/examples",
+        content=body,
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 422
+    assert count(Import) == 0
+
+
+def test_an_upload_waits_for_its_preview_and_starts_once(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    path = f"/projects/{project.id}/imports"
+    content = "这家店很好吃，还会再来\tpositive\n服务太差，再也不来了\tnegative\n".encode("gb18030")
+    sent = api.post(path, files={"file": ("a.tsv", content)}, data={"start": "false"}).json()
+    assert sent["job"] is None
+    preview = api.post(f"{path}/{sent['id']}/preview", json={}).json()
+    assert preview["encoding"].lower().startswith("gb")
+    assert [record["text"] for record in preview["records"]] == [
+        "这家店很好吃，还会再来",
+        "服务太差，再也不来了",
+    ]
+    assert count(Example) == 0
+    first = api.post(f"{path}/{sent['id']}/start", json={}).json()
+    second = api.post(f"{path}/{sent['id']}/start", json={}).json()
+    assert first["job"]["id"] == second["job"]["id"]
+    assert finish(second).state == "succeeded"
+    assert finish(second).state == "succeeded", "a message that comes twice changes nothing"
+    assert count(Example) == 2
+
+
+def test_a_cancelled_import_leaves_nothing(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    sent = send(api, project, b"text\nOne.\n")
+    path = f"/projects/{project.id}/imports/{sent['id']}"
+    assert api.post(f"{path}/cancel").status_code == 204
+    assert finish(sent).state == "cancelled"
+    assert count(Example) == 0
+
+
+def test_a_bad_wish_removes_the_upload_again(api: TestClient, project: Project) -> None:
+    for options, where in (
+        ("{", "options"),
+        ('{"on_error": "shrug"}', "on_error"),
+        ('{"format": "pdf"}', "format"),
+    ):
+        answer = api.post(
+            f"/projects/{project.id}/imports",
+            files={"file": ("a.txt", b"One.")},
+            data={"options": options},
+        )
+        assert answer.status_code == 422
+        assert [problem["where"] for problem in answer.json()["problems"]] == [where]
+    assert count(Import) == 0
+
+
+def test_an_empty_file_is_refused_at_once(api: TestClient, project: Project) -> None:
+    answer = api.post(f"/projects/{project.id}/imports", files={"file": ("a.txt", b"")})
+    assert answer.status_code == 422
+    assert "empty" in answer.json()["detail"]
+
+
+def test_nobody_sees_an_import_before_all_of_it_is_there(
+    site: Site, api: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_BATCH", 2)
+    seen: list[int] = []
+    sent = send(api, project, b"text\n" + b"".join(b"Row %d.\n" % n for n in range(6)))
+    stage = importing._insert
+
+    def look(*words: Any) -> None:
+        stage(*words)
+        seen.append(len(api.get(f"/projects/{project.id}/examples").json()["items"]))
+
+    monkeypatch.setattr(importing, "_insert", look)
+    assert work_off(sent["job"]["id"]).state == "succeeded"
+    assert seen == [0, 0, 0]
+    assert len(api.get(f"/projects/{project.id}/examples").json()["items"]) == 6

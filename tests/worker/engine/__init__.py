@@ -1,0 +1,1 @@
+"""What the training engine computes, from sub-word pieces to a saved model."""

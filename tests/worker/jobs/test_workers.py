@@ -1,0 +1,125 @@
+"""Jobs in real workers: what is sent twice, lost, or left by a worker that died."""
+
+import os
+import signal
+
+import psutil
+import pytest
+import redis
+
+from app.cli.group import Program
+from app.db import session_scope
+from app.models import DatasetVersion
+from app.services import dispatch, jobs
+from app.settings import get_settings
+from tests.conftest import Services, wait_for
+from tests.worker.jobs.conftest import Workshop, job_of, wait_for_state
+
+# Workers take seconds to start: what has little to do with the kind of database runs on one.
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+def forget_messages() -> None:
+    """Lose everything the broker keeps."""
+    with redis.Redis.from_url(get_settings().broker.replace("redis+socket:", "unix:")) as client:
+        client.flushall()
+
+
+def test_a_freeze_is_done_by_a_worker(workshop: Workshop, real_worker: Services) -> None:
+    job_id = workshop.freeze()
+    job = wait_for_state(job_id, "succeeded", "failed", services=real_worker)
+    assert job.state == "succeeded", job.error
+    with session_scope(read_only=True) as session:
+        versions = session.query(DatasetVersion).all()
+    assert [version.counts["examples"] for version in versions] == [60]
+
+
+def test_a_message_that_comes_twice_is_worked_on_once(
+    workshop: Workshop, real_worker: Services
+) -> None:
+    job_id = workshop.freeze()
+    for _ in range(5):
+        dispatch.wake(job_id, "cpu")
+    wait_for_state(job_id, "succeeded", services=real_worker)
+    later = workshop.freeze()  # behind the repeated messages in the queue
+    wait_for_state(later, "succeeded", services=real_worker)
+    assert job_of(job_id).attempt == 1
+    assert job_of(job_id).fence == 1
+
+
+@on_sqlite
+def test_a_lost_message_is_sent_again(workshop: Workshop, broker: str, services: Services) -> None:
+    job_id = workshop.freeze()
+    forget_messages()
+    services.start_worker("cpu")
+    wait_for_state(job_id, "succeeded", services=services)
+
+
+def test_a_job_of_a_vanished_worker_is_taken_up_again(
+    workshop: Workshop, real_worker: Services
+) -> None:
+    job_id = workshop.freeze()
+    claim = jobs.claim(job_id, "a worker that is gone")
+    if claim is None:  # a real one was quicker
+        wait_for_state(job_id, "succeeded", services=real_worker)
+        pytest.skip("the worker took the job before the test could")
+    job = wait_for_state(job_id, "succeeded", services=real_worker)
+    assert job.attempt == 2
+
+
+@on_sqlite
+def test_jobs_go_on_after_the_broker_has_been_restarted(
+    workshop: Workshop, broker: str, services: Services
+) -> None:
+    program = services.group.programs[0]
+    services.start_worker("cpu")
+    wait_for_state(workshop.freeze(), "succeeded", services=services)
+    services.group.stop(["broker"])
+    queued_meanwhile = workshop.freeze()
+    services.group.start(program)
+    wait_for_state(queued_meanwhile, "succeeded", services=services)
+
+
+def test_a_killed_worker_leaves_no_process_behind(
+    broker: str, sqlite: str, services: Services
+) -> None:
+    worker = services.start_worker("cpu", concurrency=2)
+    children = pool_of(worker, 2)
+    assert worker.process is not None
+    os.kill(worker.process.pid, signal.SIGKILL)
+    worker.process.wait()
+    wait_for(
+        lambda: not any(is_running(child) for child in children),
+        within=5,
+        message="pool processes live on without their worker",
+    )
+
+
+@on_sqlite
+def test_a_killed_pool_process_is_replaced(workshop: Workshop, real_worker: Services) -> None:
+    worker = next(p for p in real_worker.group.programs if p.name == "worker-cpu")
+    (child,) = pool_of(worker, 1)
+    child.kill()
+    wait_for(lambda: not is_running(child))
+    wait_for_state(workshop.freeze(), "succeeded", services=real_worker)
+
+
+@on_sqlite
+def test_a_warm_shutdown_ends_within_seconds(real_worker: Services) -> None:
+    for program in real_worker.group.programs:
+        if program.name.startswith("worker"):
+            pool_of(program, 1)
+    real_worker.group.stop(["worker-cpu", "worker-gpu"])
+    assert "is killed" not in "".join(map(real_worker.log, real_worker.group.programs))
+
+
+def pool_of(worker: Program, size: int) -> list[psutil.Process]:
+    """A worker's pool processes, once they are there."""
+    assert worker.process is not None
+    process = psutil.Process(worker.process.pid)
+    wait_for(lambda: len(process.children()) == size, message="the pool does not fill")
+    return process.children()
+
+
+def is_running(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

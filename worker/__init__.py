@@ -1,0 +1,1 @@
+"""Everything of Annotune that needs torch: the Celery workers and the training engine."""

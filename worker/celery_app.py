@@ -1,0 +1,91 @@
+"""The Celery application: its settings, its two tasks, and what happens when a worker starts and stops.
+
+Celery wakes workers and spreads jobs over them; whether a job is done, and by whom, the database says
+(`app/services/jobs.py`). So messages are acknowledged early, and may get lost or come twice.
+"""
+
+import os
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+
+from app import db
+from app.http import logs
+from app.processes import die_with
+from app.services.dispatch import PREDICT, RUN_JOB
+from app.settings import get_settings
+from worker import jobs, predictions, shutdown
+from worker.reconciler import Reconciler
+
+log = structlog.get_logger()
+
+app = Celery("annotune", broker=get_settings().broker, backend=get_settings().broker)
+app.conf.update(
+    task_default_queue="cpu",
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    task_acks_late=False,
+    # A worker fetches only what it can start now, so nothing waits behind a training of hours
+    # while another worker idles.
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    task_track_started=False,
+    result_expires=600,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": not get_settings().broker.startswith("redis+socket:"),
+        "health_check_interval": 25,
+    },
+)
+
+
+def run_job(job_id: str) -> None:
+    """Carry out a job, if it is still to be had."""
+    jobs.run(job_id)
+
+
+def predict(run_id: str, texts: list[str]) -> dict[str, Any]:
+    """What a run's model says of some texts."""
+    return predictions.predict(run_id, texts)
+
+
+app.task(name=RUN_JOB, ignore_result=True)(run_job)
+app.task(name=PREDICT)(predict)
+
+_main = os.getpid()
+_reconciler = Reconciler()
+
+
+def _configure_logs(**_signal: object) -> None:
+    logs.configure()
+
+
+def _enter_child(**_signal: object) -> None:
+    """A forked child: it ends with the worker, and has database connections of its own."""
+    die_with(_main)
+    db.dispose(forked=True)
+
+
+def _begin(**_signal: object) -> None:
+    log.info("worker_ready")
+    _reconciler.start()
+
+
+def _shut_down(**_signal: object) -> None:
+    """Trainings write a checkpoint, imports stop at the next rows; both are queued again."""
+    shutdown.request()
+    _reconciler.stop()
+
+
+signals.setup_logging.connect(_configure_logs)
+signals.worker_process_init.connect(_enter_child)
+signals.worker_ready.connect(_begin)
+signals.worker_shutting_down.connect(_shut_down)

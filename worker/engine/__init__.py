@@ -1,0 +1,1 @@
+"""The training engine: from a working folder with a job to a model. Knows no database, broker or HTTP."""

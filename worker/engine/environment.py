@@ -1,0 +1,105 @@
+"""The machine a run happens on: device, threads, precision, versions; and the one seed."""
+
+import os
+import platform
+import random
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+PACKAGES = ("annotune", "numpy", "safetensors", "tokenizers", "torch", "transformers")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where tensors live and in which precision matrices are multiplied."""
+
+    torch: torch.device
+    bf16: bool
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """bfloat16 inside, where it is used; weights stay float32."""
+        return torch.autocast(self.torch.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+    @property
+    def precision(self) -> str:
+        return "bf16" if self.bf16 else "fp32"
+
+    @property
+    def name(self) -> str:
+        if self.torch.type == "cuda":
+            return f"{self.torch} {torch.cuda.get_device_name(self.torch)}"
+        return str(self.torch)
+
+
+def choose_device(precision: str = "auto") -> Device:
+    """The first GPU, else the processor; `auto` is bf16 where that is fast, `bf16` is bf16 anywhere."""
+    device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    return Device(device, precision == "bf16" or (precision == "auto" and _fast_bf16(device)))
+
+
+def _fast_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Emulated bfloat16 is slower than float32, so only with instructions of its own.
+    flags = Path("/proc/cpuinfo")
+    words = flags.read_text(errors="ignore").split("processor", 2)[1:2] if flags.exists() else []
+    return any(flag in word.split() for word in words for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def use_threads() -> int:
+    """Give torch the physical cores (ANNOTUNE_TRAIN_THREADS or OMP_NUM_THREADS override); their number."""
+    wanted = os.environ.get("ANNOTUNE_TRAIN_THREADS") or os.environ.get("OMP_NUM_THREADS") or ""
+    torch.set_num_threads(int(wanted) if wanted.isdigit() and int(wanted) > 0 else _cores())
+    return torch.get_num_threads()
+
+
+def _cores() -> int:
+    """Physical cores, or fewer where the process may use fewer (affinity, container quota)."""
+    cores = [psutil.cpu_count(logical=False) or 1]
+    if hasattr(os, "sched_getaffinity"):
+        cores.append(len(os.sched_getaffinity(0)))
+    quota = Path("/sys/fs/cgroup/cpu.max")
+    if quota.exists():
+        limit, _, period = quota.read_text().strip().partition(" ")
+        if limit.isdigit() and period.isdigit():
+            cores.append(int(limit) // int(period))
+    return max(1, min(cores))
+
+
+def seed_everything(seed: int, device: Device) -> None:
+    """One seed for initial weights, order and dropout; on a GPU also deterministic kernels."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    # The moments of rows of the embedding that no text touches shrink into denormal numbers, which
+    # processors multiply a hundred times slower.
+    torch.set_flush_denormal(True)
+    if device.torch.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def describe(device: Device) -> dict[str, Any]:
+    """What a run is repeated with: packages, device, threads, precision."""
+    return {
+        "packages": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": device.name,
+        "threads": torch.get_num_threads(),
+        "precision": device.precision,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except Exception:  # a source checkout without metadata
+        return None

@@ -1,0 +1,83 @@
+"""Why a run failed, in a category that programs read and a sentence that says what to do."""
+
+import errno
+from typing import Literal
+
+import torch
+
+Category = Literal["out_of_memory", "data", "model", "disk", "internal"]
+
+
+class EngineError(Exception):
+    """Base of the failures whose cause is known; `message` says what is wrong and what to do."""
+
+    category: Category = "internal"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class DataError(EngineError):
+    """The version cannot be trained on."""
+
+    category: Category = "data"
+
+
+class ModelError(EngineError):
+    """The base model cannot be used, or training it went astray."""
+
+    category: Category = "model"
+
+
+class DiskError(EngineError):
+    """There is no room, or no right, to write."""
+
+    category: Category = "disk"
+
+
+class Stopped(Exception):
+    """The run was asked to stop; what it needs to go on is on disk."""
+
+
+_MEMORY_SIGNS = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "bad allocation",
+)
+_DISK_SIGNS = (
+    "no space left",
+    "file write failed",
+    "failed writing file",
+    "quota exceeded",
+    "unexpected pos",
+)
+_DISK_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+
+_MEMORY_ADVICE = (
+    "There was not enough memory. Double the gradient accumulation (same result, half the memory), or "
+    "lower the batch size, the maximum length or the size of the model."
+)
+_DISK_ADVICE = (
+    "The disk of the worker is full or cannot be written. Free some space and start the run again: "
+    "it goes on from its last checkpoint."
+)
+
+
+def explain(error: BaseException) -> tuple[Category, str]:
+    """The category of an exception and the sentences for the person who started the run."""
+    if isinstance(error, EngineError):
+        return error.category, error.message
+    words = str(error).lower()
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(sign in words for sign in _MEMORY_SIGNS)
+    ):
+        return "out_of_memory", _MEMORY_ADVICE
+    if getattr(error, "errno", None) in _DISK_NUMBERS or any(sign in words for sign in _DISK_SIGNS):
+        return "disk", _DISK_ADVICE
+    return (
+        "internal",
+        f"Training ended with an error that is not foreseen ({type(error).__name__}: {error}). "
+        "The log has the details.",
+    )

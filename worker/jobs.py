@@ -1,0 +1,94 @@
+"""Carrying out one job: claim it, hand it to the service that knows how, record how it ended."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from app.errors import AnnotuneError, InvalidInput
+from app.services import importing, jobs, versions
+from worker import shutdown, supervisor
+from worker.heartbeat import heartbeat
+
+log = structlog.get_logger()
+
+
+def _beside_a_heartbeat(handler: Callable[[jobs.Claim], None]) -> Callable[[jobs.Claim], None]:
+    def run(claim: jobs.Claim) -> None:
+        with heartbeat(claim):
+            handler(replace(claim, interrupted=shutdown.requested))
+
+    return run
+
+
+HANDLERS: dict[str, Callable[[jobs.Claim], None]] = {
+    "import": _beside_a_heartbeat(importing.run),
+    "freeze": _beside_a_heartbeat(versions.run),
+    "finetune": supervisor.run,
+}
+
+
+def run(job_id: str) -> None:
+    """Do the job, if it is to be had: a message that comes twice, or late, finds it taken.
+
+    However it goes, the job's row says so; nothing is raised but the process's own end.
+    """
+    if shutdown.requested():
+        return  # it stays queued: the next worker's reconciler finds it
+    claim = jobs.claim(job_id, f"{socket.gethostname()}:{os.getpid()}")
+    if claim is None:
+        return
+    with structlog.contextvars.bound_contextvars(
+        job=job_id, kind=claim.kind, attempt=claim.attempt
+    ):
+        log.info("job_started")
+        try:
+            _carry_out(claim)
+        except jobs.LostLease:
+            log.warning("job_lost_to_another_worker")
+        except (OperationalError, InterfaceError):
+            # The database is away, so nothing can be written down. The lease runs out, and the
+            # reconciler queues the job again or, after the last attempt, ends it.
+            log.exception("job_left_to_the_reconciler")
+
+
+def _carry_out(claim: jobs.Claim) -> None:
+    try:
+        HANDLERS[claim.kind](claim)
+        log.info("job_handled")
+    except (jobs.LostLease, OperationalError, InterfaceError):
+        raise
+    except jobs.Cancelled:
+        jobs.cancelled(claim)
+        log.info("job_cancelled")
+    except jobs.Interrupted:
+        jobs.release(claim)
+        log.info("job_released")
+    except SystemExit:  # this process is being ended
+        jobs.release(claim)
+        raise
+    except Exception as error:
+        message, category = _explain(error, claim)
+        log.warning("job_failed", error=message, exc_info=category == "internal")
+        jobs.fail(claim, message, category=category)
+
+
+def _explain(error: Exception, claim: jobs.Claim) -> tuple[str, str]:
+    """What went wrong in words for a person, and its category."""
+    host = socket.gethostname()
+    if isinstance(error, AnnotuneError):
+        # With the first of the places that it names.
+        problems = error.problems[:3] if isinstance(error, InvalidInput) else []
+        more = [f"{p.where}: {p.message}" for p in problems if p.message != error.message]
+        return " ".join([error.message, *more]), "data"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk of the worker on {host} is full. Make room and start this again.", "disk"
+    return (
+        "Something unexpected went wrong inside Annotune. The log of the worker on "
+        f"{host} has the details, under the job {claim.job_id}.",
+        "internal",
+    )

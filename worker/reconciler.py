@@ -1,0 +1,56 @@
+"""The thread of each worker that finds what was lost: silent workers, messages that never arrived."""
+
+import os
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from app.services import jobs
+from app.settings import get_settings
+from worker import workplace
+
+log = structlog.get_logger()
+
+# While a pass runs, nothing is forked: a child would inherit its locks and connections half-used.
+_between_forks = threading.Lock()
+
+
+class Reconciler:
+    """Calls `jobs.reconcile` every few seconds until it is stopped; trouble is logged and passes."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+
+    def start(self) -> None:
+        """Begin, once in a process."""
+        os.register_at_fork(
+            before=_between_forks.acquire,
+            after_in_parent=_between_forks.release,
+            after_in_child=_between_forks.release,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the current pass."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        self._try(lambda: workplace.clear_leftovers(get_settings()))
+        while not self._stop.is_set():
+            self._try(self._reconcile)
+            self._stop.wait(get_settings().reconcile_seconds)
+
+    @staticmethod
+    def _reconcile() -> None:
+        if sent := jobs.reconcile():
+            log.info("jobs_sent_again", jobs=sent)
+
+    @staticmethod
+    def _try(action: Callable[[], None]) -> None:
+        try:
+            with _between_forks:
+                action()
+        except Exception:  # the database or the broker is away: it will be back
+            log.exception("reconcile_failed")

@@ -1,0 +1,108 @@
+"""The training process: one at a time in a working folder, in a process group of its own.
+
+A trainer inherits a locked file, and the lock ends with the last process of its group. So whoever gets
+the lock knows that nothing of an earlier attempt still writes into the folder.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from app.errors import Unavailable
+from app.processes import kill_group, signal_group, start
+from app.settings import Settings
+
+STOPPED = 75
+"""Exit code of a trainer that was asked to stop and has written a checkpoint."""
+_FORMER_GROUP_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+class Trainer:
+    """A running `python -m worker.train FOLDER`."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.group = process.pid
+
+    @classmethod
+    def start(cls, folder: Path, environment: dict[str, str]) -> Self:
+        """Start one, after ending what an earlier attempt may have left running in the folder.
+
+        Raises Unavailable when that will not end.
+        """
+        with (folder / "lock").open("a+") as lock, (folder / "log.txt").open("ab") as output:
+            _acquire(lock.fileno(), folder)
+            process = start(
+                [sys.executable, "-P", "-m", "worker.train", str(folder)],
+                output=output,
+                env=environment,
+                keep=[lock.fileno()],
+                # People label on the same machine, perhaps: pages go before training.
+                niceness=5,
+            )
+            (folder / "group").write_text(str(process.pid))
+        return cls(process)
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit code once the process has ended (negative: the signal that ended it), else None."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def ask_to_stop(self) -> None:
+        """Have it finish its step, write a checkpoint and end with the code STOPPED."""
+        signal_group(self.group, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the whole group now, and wait until it is gone."""
+        if not kill_group(self.group):
+            log.error("training_group_survives", group=self.group)
+        self._process.wait()
+
+
+def environment(settings: Settings, *, online: bool) -> dict[str, str]:
+    """A trainer's environment: ours without Annotune's secrets, and the hub's access where it is wanted."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("ANNOTUNE_")}
+    chosen = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+    if settings.train_threads:
+        chosen["OMP_NUM_THREADS"] = str(settings.train_threads)
+    if not online:
+        chosen["HF_HUB_OFFLINE"] = "1"
+    elif settings.hub_token:
+        chosen["HF_TOKEN"] = settings.hub_token.get_secret_value()
+    return inherited | chosen
+
+
+def _acquire(descriptor: int, folder: Path) -> None:
+    deadline = time.monotonic() + _FORMER_GROUP_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"An earlier attempt of this run still works in {folder} and cannot be ended."
+                ) from None
+            # The lock is held, so the group that the file names is alive and no other's.
+            group = _former_group(folder)
+            if group is None or not kill_group(group, within=1):
+                time.sleep(0.1)
+        else:
+            return
+
+
+def _former_group(folder: Path) -> int | None:
+    try:
+        return int((folder / "group").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
