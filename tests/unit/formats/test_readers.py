@@ -163,7 +163,7 @@ def test_conll_2009_roles_stand_on_heads() -> None:
         ("a.data", b'[{"text": "x"}]', "ner", "json"),
         ("a.txt", b"Ada B-PER\nleft O\n", "ner", "conll"),
         ("a.gold_conll", b"", "srl", "propbank"),
-        ("a.csv.gz", gzip.compress(b"text,label\n"), "sentiment", "csv"),
+        ("a.csv.gz", gzip.compress(b"text,label\n", mtime=0), "sentiment", "csv"),
         ("a", b"PAR1....", "srl", "parquet"),
     ],
 )
