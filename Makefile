@@ -5,7 +5,7 @@ VENV := .venv/bin
 JOBS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test check lint format types tests bench clean
+.PHONY: help install run dev test check lint format types tests messages bench clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,11 @@ types: dev
 format: dev ## Put the code into shape
 	@$(VENV)/ruff check --fix --quiet . || true
 	@$(VENV)/ruff format --quiet .
+
+messages: dev ## Bring the Chinese catalog up to date; then translate what is empty in it
+	@$(VENV)/pybabel -q extract -F pyproject.toml -k mark -k _ -k ngettext:1,2 --no-location --sort-output -o .messages.pot .
+	@$(VENV)/pybabel -q update -i .messages.pot -o app/locale/zh/messages.po -l zh -w 100 --no-fuzzy-matching --ignore-obsolete --omit-header
+	@rm .messages.pot
 
 bench: dev ## What is claimed about speed, measured here
 	@for file in benchmarks/bench_*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(VENV)/python "$$file" || exit 1; done

@@ -22,11 +22,11 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="Folder for the database, files and runs.")
     database_url: str | None = Field(
         None,
-        description="postgresql+psycopg://user:password@host/name; empty: SQLite in the data folder.",
+        description="`postgresql+psycopg://user:password@host/name`; empty: SQLite in the data folder.",
     )
     redis_url: str | None = Field(
         None,
-        description="redis://host:6379/0; empty: an embedded Valkey server that `annotune up` runs.",
+        description="`redis://host:6379/0`; empty: an embedded Valkey server that `annotune up` runs.",
     )
     storage_url: str | None = Field(
         None,

@@ -15,7 +15,7 @@ from app.http import logs
 from app.processes import die_with
 from app.services.dispatch import PREDICT, RUN_JOB
 from app.settings import get_settings
-from worker import jobs, predictions, shutdown
+from worker import jobs, node, predictions, shutdown
 from worker.reconciler import Reconciler
 
 log = structlog.get_logger()
@@ -64,6 +64,10 @@ _main = os.getpid()
 _reconciler = Reconciler()
 
 
+def _identify(sender: str, instance: Any, **_signal: object) -> None:
+    node.identify(sender, list(instance.app.amqp.queues.consume_from), instance.concurrency)
+
+
 def _configure_logs(**_signal: object) -> None:
     logs.configure()
 
@@ -86,6 +90,7 @@ def _shut_down(**_signal: object) -> None:
 
 
 signals.setup_logging.connect(_configure_logs)
+signals.celeryd_after_setup.connect(_identify)
 signals.worker_process_init.connect(_enter_child)
 signals.worker_ready.connect(_begin)
 signals.worker_shutting_down.connect(_shut_down)

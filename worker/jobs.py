@@ -11,7 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.errors import AnnotuneError, InvalidInput
 from app.services import importing, jobs, versions
-from worker import shutdown, supervisor
+from worker import node, shutdown, supervisor
 from worker.heartbeat import heartbeat
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ def run(job_id: str) -> None:
     """
     if shutdown.requested():
         return  # it stays queued: the next worker's reconciler finds it
-    claim = jobs.claim(job_id, f"{socket.gethostname()}:{os.getpid()}")
+    claim = jobs.claim(job_id, f"{node.name()}:{os.getpid()}")
     if claim is None:
         return
     with structlog.contextvars.bound_contextvars(

@@ -1,4 +1,5 @@
-"""The thread of each worker that finds what was lost: silent workers, messages that never arrived."""
+"""The thread of each worker that says it is there, and finds what was lost: silent workers, messages that
+never arrived."""
 
 import os
 import threading
@@ -6,9 +7,9 @@ from collections.abc import Callable
 
 import structlog
 
-from app.services import jobs
+from app.services import jobs, workers
 from app.settings import get_settings
-from worker import workplace
+from worker import node, workplace
 
 log = structlog.get_logger()
 
@@ -39,8 +40,14 @@ class Reconciler:
     def _run(self) -> None:
         self._try(lambda: workplace.clear_leftovers(get_settings()))
         while not self._stop.is_set():
+            self._try(self._announce)
             self._try(self._reconcile)
             self._stop.wait(get_settings().reconcile_seconds)
+        self._try(lambda: workers.leave(node.name()))
+
+    @staticmethod
+    def _announce() -> None:
+        workers.announce(node.name(), **node.facts())
 
     @staticmethod
     def _reconcile() -> None:

@@ -136,7 +136,9 @@ def _conclude(claim: jobs.Claim, folder: Path, ending: Ending, code: int) -> Non
     result = workplace.result(folder) if code == 0 else None
     if result is not None:
         with heartbeat(claim):  # a large model takes a while to store
-            _insist(lambda: runs.complete(claim, result, folder / "model"))
+            _insist(
+                lambda: runs.complete(claim, result, folder / "model", folder / "predictions.jsonl")
+            )
         workplace.remove(folder)
     elif ending is Ending.SHUTDOWN or code == trainer.STOPPED:
         raise jobs.Interrupted

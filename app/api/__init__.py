@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from app.api import (
     account,
+    evaluation,
     examples,
     imports,
     jobs,
@@ -14,6 +15,7 @@ from app.api import (
     tasks,
     users,
     versions,
+    workers,
 )
 from app.api.problems import PROBLEMS
 from app.api.security import browser_session, token
@@ -41,7 +43,9 @@ for module in (
     imports,
     versions,
     runs,
+    evaluation,
     jobs,
+    workers,
     users,
 ):
     router.include_router(module.router)

@@ -137,13 +137,15 @@ def _longest(columns: list[str], sample: list[list[str]]) -> str:
 
 
 def _repeated(columns: list[str], sample: list[list[str]], text: str) -> str | None:
-    """The column with few, short, repeated values."""
+    """The column with few, short, repeated values; one that always says something, and not always the same, first."""
+    found: list[tuple[bool, str]] = []
     for place, column in enumerate(columns):
         values = [cells[place] for cells in sample]
-        few = len(set(values)) <= max(2, len(values) // 3)
+        kinds = set(values)
+        few = len(kinds) <= max(2, len(values) // 3)
         if column != text and few and 0 < max(map(len, values)) <= 40:
-            return column
-    return None
+            found.append((len(kinds) > 1 and "" not in kinds, column))
+    return max(found, key=lambda item: item[0])[1] if found else None
 
 
 def _sniff(head: str) -> str:

@@ -8,6 +8,7 @@ from app.models.project import Member, Project, Roleset
 from app.models.run import Run, RunLog, RunPoint
 from app.models.user import ApiToken, LoginFailure, LoginSession, User
 from app.models.version import DatasetVersion
+from app.models.worker import Worker
 
 __all__ = [
     "ACTIVE_STATES",
@@ -29,6 +30,7 @@ __all__ = [
     "RunLog",
     "RunPoint",
     "User",
+    "Worker",
     "new_id",
     "now",
 ]

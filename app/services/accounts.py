@@ -57,9 +57,7 @@ def setup_token(session: Session) -> str | None:
 
 def set_up(session: Session, *, token: str, email: str, name: str, password: str) -> User:
     """Create the first account, an administrator's. Raises Forbidden without the right token."""
-    if session.get_bind().dialect.name == "postgresql":
-        # Two at once would both find nobody here. On SQLite a writing session is alone anyway.
-        session.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+    _be_alone(session)
     expected = setup_token(session)
     if expected is None:
         raise Conflict(_("There is an administrator already. Log in instead."))
@@ -75,6 +73,7 @@ def create_user(
 ) -> User:
     """A new account, made by an administrator."""
     require_admin(actor)
+    _be_alone(session)
     user = _add_user(session, email=email, name=name, password=password, is_admin=is_admin)
     audit.record(session, user_id=actor.user_id, action="user.create", subject=user.email)
     return user
@@ -266,6 +265,13 @@ def note_token_use(session: Session, secret: str) -> None:
     session.execute(
         update(ApiToken).where(ApiToken.token_hash == hash_secret(secret)).values(used_at=now())
     )
+
+
+def _be_alone(session: Session) -> None:
+    """Let nobody else add an account meanwhile: two at once would both find a name free."""
+    # On SQLite a writing session is alone anyway.
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def _add_user(session: Session, *, email: str, name: str, password: str, is_admin: bool) -> User:

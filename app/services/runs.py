@@ -1,7 +1,9 @@
 """Training runs: starting them, what they report, and the models they leave."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,11 @@ class RunSpec:
 def model_key(run_id: str) -> str:
     """Where a run's model lies in the storage."""
     return f"models/{run_id}"
+
+
+def predictions_key(run_id: str) -> str:
+    """Where a run's predictions of its validation and test splits lie in the storage."""
+    return f"predictions/{run_id}.jsonl"
 
 
 def create(
@@ -242,7 +249,8 @@ def remove(session: Session, actor: Actor, run_id: str) -> str:
     session.delete(view.run)
     session.flush()
     session.delete(view.job)
-    after_commit(session, lambda: get_storage().remove(model_key(run_id)))
+    for key in (model_key(run_id), predictions_key(run_id)):
+        after_commit(session, partial(get_storage().remove, key))
     return view.project.id
 
 
@@ -396,12 +404,17 @@ def _point_row(run_id: str, point: dict[str, Any]) -> dict[str, Any]:
     return {"run_id": run_id, "kind": point["type"], "step": point["step"], "values": values}
 
 
-def complete(claim: jobs.Claim, result: dict[str, Any], model_folder: Path) -> None:
-    """Store the model and end the run well. Raises LostLease, and then nothing was ended."""
+def complete(
+    claim: jobs.Claim, result: dict[str, Any], model_folder: Path, predictions: Path
+) -> None:
+    """Store the model and the predictions, and end the run well. Raises LostLease, and then nothing was ended."""
     with session_scope() as session:
         jobs.hold(session, claim)
         run_id = session.scalars(select(Run.id).where(Run.job_id == claim.job_id)).one()
-    size = get_storage().put_folder(model_folder, model_key(run_id))
+    storage = get_storage()
+    with predictions.open("rb") as source, storage.writing(predictions_key(run_id)) as sink:
+        shutil.copyfileobj(source, sink)
+    size = storage.put_folder(model_folder, model_key(run_id))
     with session_scope() as session:
         jobs.succeed(session, claim)
         run = session.get_one(Run, run_id)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from app.errors import InvalidInput, Problem
+from app.evaluation.metrics import Place
 from app.i18n import gettext as _
 from app.tasks.tokenize import tokenize
 from app.tasks.training import FineTuneParams, Head
@@ -129,6 +130,9 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
     heads: ClassVar[tuple[Head, ...]] = ("softmax",)
     training_defaults: ClassVar[FineTuneParams]
     primary_metric: ClassVar[str]
+    """The score that models of this task are chosen and compared by."""
+    counted_scores: ClassVar[Mapping[str, str]]
+    """Scores that follow from `places` alone, by their name in a report: what `app.evaluation` calls them."""
     export_formats: ClassVar[tuple[str, ...]]
     instructions: ClassVar[Mapping[str, str]]
     """The SFT instruction by language; `{labels}` is filled with the schema's label names."""
@@ -166,12 +170,20 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
         """How far two annotations of one example agree, 0 to 1 (1 = the same)."""
 
     @abstractmethod
+    def places(self, payload: Json) -> list[tuple[Place, str]]:
+        """The annotation as labelled places: what precision, recall and F1 count."""
+
+    @abstractmethod
     def answer(self, payload: PayloadT, inputs: TextInputs) -> str:
         """The annotation as an assistant's answer."""
 
     @abstractmethod
     def parse_answer(self, answer: str, inputs: TextInputs) -> PayloadT:
         """The annotation that an answer says. Raises InvalidInput."""
+
+    def words(self, place: Place, text: str) -> str:
+        """The words at a place of `places`, empty where it is the whole text."""
+        return text[place[0] : place[1]] if place else ""
 
     # -- shared behaviour ---------------------------------------------------------------------
 

@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.errors import InvalidInput, Problem
+from app.evaluation.metrics import Place
 from app.i18n import gettext as _
 from app.i18n import mark
-from app.tasks.base import Label, TaskType, TextInputs, check_labels, new_labels
+from app.tasks.base import Json, Label, TaskType, TextInputs, check_labels, new_labels
 from app.tasks.quotes import locate, quote, read_json_object, write_json
 from app.tasks.training import FineTuneParams
 
@@ -56,6 +57,12 @@ class Ner(TaskType[NerSchema, NerPayload]):
     heads = ("softmax", "crf")
     training_defaults = FineTuneParams(epochs=5, batch_size=16, learning_rate=2e-4)
     primary_metric = "f1"
+    counted_scores = {  # noqa: RUF012
+        "f1": "f1",
+        "precision": "precision",
+        "recall": "recall",
+        "macro_f1": "macro_f1",
+    }
     export_formats = ("jsonl", "csv", "parquet", "conll2003", "messages", "alpaca", "sharegpt")
     instructions = {  # noqa: RUF012
         "en": (
@@ -127,6 +134,9 @@ class Ner(TaskType[NerSchema, NerPayload]):
         """F1 of exactly equal spans."""
         total = len(a.spans) + len(b.spans)
         return 2 * len(set(a.spans) & set(b.spans)) / total if total else 1.0
+
+    def places(self, payload: Json) -> list[tuple[Place, str]]:
+        return [((s["start"], s["end"]), s["label"]) for s in payload["spans"]]
 
     def answer(self, payload: NerPayload, inputs: TextInputs) -> str:
         return write_json(

@@ -6,9 +6,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.errors import InvalidInput, Problem
+from app.evaluation.metrics import Place
 from app.i18n import gettext as _
 from app.i18n import mark
-from app.tasks.base import Label, TaskType, TextInputs, check_labels
+from app.tasks.base import Json, Label, TaskType, TextInputs, check_labels
 from app.tasks.training import FineTuneParams
 
 
@@ -43,6 +44,7 @@ class Sentiment(TaskType[SentimentSchema, SentimentPayload]):
     recipe = "classification"
     training_defaults = FineTuneParams(epochs=3, batch_size=32, learning_rate=1e-4)
     primary_metric = "macro_f1"
+    counted_scores = {"accuracy": "accuracy", "macro_f1": "macro_f1", "micro_f1": "f1"}  # noqa: RUF012
     export_formats = ("jsonl", "csv", "parquet", "messages", "alpaca", "sharegpt")
     instructions = {  # noqa: RUF012
         "en": "Classify the text. Answer with its label and nothing else. Labels: {labels}.",
@@ -96,6 +98,9 @@ class Sentiment(TaskType[SentimentSchema, SentimentPayload]):
         """Jaccard overlap of the label sets; for single labels, 1 or 0."""
         union = set(a.labels) | set(b.labels)
         return len(set(a.labels) & set(b.labels)) / len(union) if union else 1.0
+
+    def places(self, payload: Json) -> list[tuple[Place, str]]:
+        return [((), label) for label in payload["labels"]]
 
     def answer(self, payload: SentimentPayload, inputs: TextInputs) -> str:
         """The label; several come one a line, since a label may hold a comma."""

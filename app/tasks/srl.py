@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.errors import InvalidInput, Problem
+from app.evaluation.metrics import Place
 from app.i18n import gettext as _
 from app.i18n import mark
-from app.tasks.base import PALETTE, Label, TaskType, TextInputs, check_labels
+from app.tasks.base import PALETTE, Json, Label, TaskType, TextInputs, check_labels
 from app.tasks.quotes import locate, quote, read_json_object, write_json
 from app.tasks.training import FineTuneParams
 
@@ -119,6 +120,12 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
     heads = ("softmax", "crf")
     training_defaults = FineTuneParams(epochs=3, batch_size=32, learning_rate=2e-4)
     primary_metric = "argument_f1"
+    counted_scores = {  # noqa: RUF012
+        "argument_f1": "f1",
+        "argument_precision": "precision",
+        "argument_recall": "recall",
+        "argument_macro_f1": "macro_f1",
+    }
     export_formats = (
         "jsonl",
         "csv",
@@ -218,6 +225,16 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
         ours, theirs = _facts(a), _facts(b)
         total = len(ours) + len(theirs)
         return 2 * len(ours & theirs) / total if total else 1.0
+
+    def places(self, payload: Json) -> list[tuple[Place, str]]:
+        return [
+            ((p["start"], p["end"], a["start"], a["end"]), a["role"])
+            for p in payload["predicates"]
+            for a in p["arguments"]
+        ]
+
+    def words(self, place: Place, text: str) -> str:
+        return f"{text[place[0] : place[1]]}: {text[place[2] : place[3]]}"
 
     def answer(self, payload: SrlPayload, inputs: TextInputs) -> str:
         text = inputs.text

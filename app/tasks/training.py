@@ -9,6 +9,7 @@ from app.i18n import mark
 
 Base = Literal["packaged", "scratch", "hub", "folder", "run"]
 Head = Literal["softmax", "crf"]
+Tuning = Literal["full", "lora", "head"]
 
 # For small training splits; measured with the packaged model on the demo's projects.
 _LEAST_BATCH, _LEAST_STEPS_AN_EPOCH = 4, 16
@@ -33,6 +34,18 @@ class FineTuneParams(BaseModel):
     head: Annotated[Head, Field(description=mark("Softmax, or a CRF over tag sequences."))] = (
         "softmax"
     )
+    tuning: Annotated[
+        Tuning,
+        Field(
+            description=mark(
+                "Which weights are trained: all; small matrices beside them (LoRA), for large models; or "
+                "the head alone. The latter two like a learning rate of about 0.001."
+            )
+        ),
+    ] = "full"
+    lora_rank: Annotated[int, Field(ge=1, le=256, description=mark("Rank of LoRA's matrices."))] = (
+        16
+    )
     epochs: Annotated[
         int, Field(ge=1, le=1000, description=mark("Passes over the training split."))
     ] = 3
@@ -45,6 +58,22 @@ class FineTuneParams(BaseModel):
             ge=1, le=256, description=mark("Micro-batches a step is split into, to save memory.")
         ),
     ] = 1
+    gradient_checkpointing: Annotated[
+        bool,
+        Field(
+            description=mark("Compute the layers twice, to train longer texts in the same memory.")
+        ),
+    ] = False
+    early_stopping: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1000,
+            description=mark(
+                "Stop after so many epochs without a better validation score; empty means never."
+            ),
+        ),
+    ] = None
     learning_rate: Annotated[
         float, Field(gt=0, le=1, description=mark("Peak learning rate of the encoder (AdamW)."))
     ] = 1e-4

@@ -6,6 +6,7 @@ from app.http.identity import require_csrf
 from app.web import (
     accounts,
     api_docs,
+    evaluation,
     examples,
     imports,
     labelling,
@@ -13,6 +14,7 @@ from app.web import (
     runs,
     settings,
     versions,
+    workers,
 )
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(require_csrf)])
@@ -24,7 +26,9 @@ for module in (
     imports,
     versions,
     runs,
+    evaluation,
     settings,
+    workers,
     api_docs,
 ):
     router.include_router(module.router)

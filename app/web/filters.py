@@ -1,18 +1,34 @@
 """How values look on a page: Jinja filters."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from babel.dates import format_timedelta
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
-from app.i18n import gettext, mark, ngettext
+from app.i18n import get_locale, gettext, mark
 from app.models import AuditEntry
 from app.tasks.base import Label
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+def _table_open(*_: Any) -> str:
+    """A wide table scrolls by itself, by keys too."""
+    label = escape(gettext("Table"))
+    return f'<div class="table-wrap" tabindex="0" role="group" aria-label="{label}"><table>'
+
+
+def _table_close(*_: Any) -> str:
+    return "</table></div>"
+
+
+_markdown.add_render_rule("table_open", _table_open)
+_markdown.add_render_rule("table_close", _table_close)
+
 _METRICS = {
     "accuracy": mark("Accuracy"),
     "macro_f1": mark("Macro-F1"),
@@ -89,17 +105,12 @@ def ago(moment: datetime | None) -> str:
     """How long ago a moment was."""
     if moment is None:
         return "—"
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    if seconds < 60:
+    passed = datetime.now(UTC) - moment
+    if passed < timedelta(minutes=1):
         return gettext("just now")
-    for size, one, many in (
-        (3600, "%(n)s minute ago", "%(n)s minutes ago"),
-        (86_400, "%(n)s hour ago", "%(n)s hours ago"),
-    ):
-        if seconds < size:
-            return ngettext(one, many, int(seconds // (size / 60 if size == 3600 else 3600)))
-    days = int(seconds // 86_400)
-    return ngettext("%(n)s day ago", "%(n)s days ago", days) if days < 30 else f"{moment:%Y-%m-%d}"
+    if passed >= timedelta(days=30):
+        return f"{moment:%Y-%m-%d}"
+    return format_timedelta(-passed, add_direction=True, locale=get_locale())
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -118,6 +129,17 @@ def to_json(value: Any) -> Markup:
 def percent(value: float | None) -> str:
     """A share of 1 as per cents with one decimal."""
     return "—" if value is None else f"{100 * value:.1f}"
+
+
+def signed(value: float) -> str:
+    """A difference of shares of 1 as points with a sign: +2.1, −0.4."""
+    points = f"{abs(100 * value):.1f}"
+    return f"{'−' if value < 0 and float(points) else '+'}{points}"
+
+
+def p_value(value: float) -> str:
+    """A p-value for people."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def metric_title(name: str) -> str:
@@ -151,6 +173,19 @@ def score_series(evaluations: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def run_series(runs: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    """A curve for each run, of validation where splits are evaluated."""
+    return [
+        {
+            "label": run["label"],
+            "points": series(
+                [p for p in run["points"] if p.get("split", "validation") == "validation"], path
+            ),
+        }
+        for run in runs
+    ]
+
+
 def marked_spans(text: str, spans: Sequence[dict[str, Any]], labels: dict[str, Label]) -> Markup:
     """A text with its spans marked: `<mark data-color>` and the label behind; an overlapping one is left out."""
     html, at = Markup(), 0
@@ -180,5 +215,8 @@ FILTERS = {
     "metric_title": metric_title,
     "series": series,
     "score_series": score_series,
+    "run_series": run_series,
+    "signed": signed,
+    "p_value": p_value,
     "marked_spans": marked_spans,
 }

@@ -1,9 +1,9 @@
 """The labelling workbench. Its page starts the widget; saving goes through the REST API."""
 
-from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic_core import to_jsonable_python
 from starlette.responses import Response
 
 from app.http.identity import Db, Person
@@ -33,7 +33,7 @@ def label_page(
             "language": project.language,
             "schema": project.label_schema,
         },
-        "example": asdict(item) if item else None,
+        "example": to_jsonable_python(item),
         "urls": {
             "api": f"/api/v1/projects/{project.id}",
             "import_": f"/projects/{project.id}/import",

@@ -12,7 +12,7 @@ from app.http.identity import Db, Identity, Person
 from app.i18n import gettext as _
 from app.models import FINAL_STATES
 from app.services import models as model_files
-from app.services import runs, versions
+from app.services import runs, versions, workers
 from app.tasks import get_task
 from app.tasks.base import parse
 from app.tasks.training import Base, FineTuneParams
@@ -120,7 +120,11 @@ def start_run(
 def run_context(session: Db, person: Identity, run_id: str) -> dict[str, Any]:
     """What the run page and its live part show."""
     view = runs.get(session, person.actor, run_id)
-    evaluations = runs.points(session, run_id, "evaluation")
+    evaluations = [
+        point
+        for point in runs.points(session, run_id, "evaluation")
+        if point.get("split") == "validation"
+    ]
     return {
         **project_context(session, person, view.project.id, "runs"),
         "view": view,
@@ -131,6 +135,7 @@ def run_context(session: Db, person: Identity, run_id: str) -> dict[str, Any]:
         "evaluations": evaluations,
         "log": runs.log_tail(session, run_id),
         "ahead": runs.queued_before(session, view.job),
+        "is_served": view.job.state != "queued" or workers.is_served(session, "gpu"),
     }
 
 

@@ -1,5 +1,7 @@
 """Labelling over the API: nothing is lost, nothing is stored twice, nobody gets the same example."""
 
+import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -104,6 +106,17 @@ def test_reopening_the_page_gives_the_same_example(api: TestClient, project: Pro
     assert take(api, project)["id"] == first["id"]
     assert first["lease_until"] is not None
     assert first["inputs"]["tokens"]
+
+
+def test_the_page_opens_on_an_example_by_its_address(
+    site: Site, api: TestClient, project: Project, ada: User
+) -> None:
+    first = take(api, project)
+    page = site.browser(ada).get(f"/projects/{project.id}/label?example={first['id']}")
+    assert page.status_code == 200
+    data = re.search(r'id="workbench-data">(.*?)</script>', page.text, re.DOTALL)
+    assert data
+    assert json.loads(data[1])["example"]["inputs"] == first["inputs"]
 
 
 def test_what_is_passed_over_comes_again_at_the_end(api: TestClient, project: Project) -> None:

@@ -6,7 +6,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.models import Project, Run, User
+from app.services import jobs, runs
 from app.services.versions import SplitPercent
+from tests.api.conftest import Site
 from tests.factories import count, fill, freeze, labelled_rows, make_project
 
 
@@ -85,6 +87,23 @@ def test_a_queued_run_is_cancelled_at_once_and_can_be_deleted(
     assert api.post(f"/runs/{run}/cancel").status_code == 204, "a second wish changes nothing"
     assert api.delete(f"/runs/{run}").status_code == 204
     assert api.get(f"/runs/{run}").status_code == 404
+
+
+def test_the_page_of_a_running_run_says_how_far_it_is(
+    site: Site, api: TestClient, project: Project, ada: User
+) -> None:
+    run = start(api, project, epochs=4).json()
+    claim = jobs.claim(run["job"]["id"], "a worker")
+    assert claim
+    assert "Starting" in site.browser(ada).get(f"/runs/{run['id']}").text
+    step = {"step": 30, "epoch": 1.5, "loss": 0.25, "examples_per_second": 12.0}
+    news = {"phase": "training", "done": 30, "total": 80, "epoch": 1.5, "eta_seconds": 61.0}
+    runs.record(claim, points=[{"type": "step", **step}], progress=news)
+    page = " ".join(site.browser(ada).get(f"/runs/{run['id']}").text.split())
+    assert '<progress value="30" max="80"' in page
+    for words in ("Epoch 2 of 4", "step 30 of 80", "1 min 1 s left", "12 examples a second"):
+        assert words in page
+    assert "loss 0.2500" in page
 
 
 def test_a_run_without_a_model_gives_none(api: TestClient, project: Project) -> None:

@@ -1,5 +1,7 @@
 """Who may come in, and how they are known."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -121,6 +123,14 @@ def test_a_closed_account_is_out_at_once(site: Site, ada: User, api: TestClient)
     assert browser.get("/").status_code == 303
     assert program.get("/me").status_code == 401
     assert log_in(site.anonymous(), bo.email) == 422
+
+
+def test_two_administrators_who_add_the_same_person_at_once(site: Site, ada: User) -> None:
+    form = {"email": "bo@example.org", "name": "Bo", "password": "a long enough one"}
+    browsers = [site.browser(ada) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda b: b.post("/admin/users", data=form).status_code, browsers))
+    assert sorted(answers) == [303, 422, 422, 422]
 
 
 def test_a_new_password_logs_other_browsers_out(site: Site, ada: User) -> None:

@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
@@ -69,7 +70,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Everything, started as a new user would start it."""
+    """Everything, started as a new user would start it; the tests of a module share it."""
     data_dir = tmp_path_factory.mktemp("annotune")
     port = free_port()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ANNOTUNE_")}
@@ -110,6 +111,47 @@ def _until_ready(process: "subprocess.Popen[str]") -> str:
         assert line or process.poll() is None, f"it ended:\n{lines}"
         lines += line
     return lines
+
+
+PASSWORD = "correct horse battery"
+
+
+def log_in(client: httpx.Client) -> None:
+    """Log in as Ada; what the client asks from now on carries her CSRF token."""
+    client.post("/login", data={"email": "ada@example.org", "password": PASSWORD, "next": "/"})
+    page = client.get("/").text
+    token = re.search(r'name="csrf-token" content="(\w+)"', page)
+    assert token, page[:500]
+    client.headers["X-CSRF-Token"] = token[1]
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    """Until it is so; fails with the words where it does not come to be."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[httpx.Client]:
+    """Ada, the administrator, without a browser; her account is made by the set-up link."""
+    form = {"email": "ada@example.org", "name": "Ada", "password": PASSWORD}
+    form["token"] = server.setup_url.partition("token=")[2]
+    with httpx.Client(base_url=server.url) as made:
+        made.post("/setup", data=form)
+        log_in(made)
+        yield made
+
+
+def sign_in(context: BrowserContext, client: httpx.Client, server: Server) -> None:
+    """Let a browser context be that person."""
+    context.add_cookies(
+        [
+            {"name": cookie.name, "value": cookie.value or "", "url": server.url}
+            for cookie in client.cookies.jar
+        ]
+    )
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import time
 import zipfile
 from pathlib import Path
 
@@ -13,11 +12,11 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import ROOT, Server
+from tests.e2e.accessibility import problems
+from tests.e2e.conftest import PASSWORD, ROOT, Server, wait_for
 
 pytestmark = pytest.mark.e2e
 IMAGES = ROOT / "docs" / "images"
-PASSWORD = "correct horse battery"
 
 GOOD = ("great", "lovely", "superb", "fine", "delightful", "bright")
 BAD = ("awful", "dull", "broken", "dreadful", "sour", "noisy")
@@ -67,6 +66,7 @@ def test_from_a_file_to_a_model_that_answers(page: Page, server: Server, tmp_pat
     export(page, version, token)
     run = train(page, version)
     watch_until_it_succeeds(page)
+    look_into_errors(page, run)
     download_and_try(page, run, tmp_path)
 
 
@@ -85,13 +85,16 @@ def set_up_account(page: Page, server: Server) -> None:
 def load_demo(page: Page, server: Server) -> None:
     page.get_by_role("button", name="Load the demo").click()
     expect(page.locator(".card-grid > li")).to_have_count(3)
-    page.locator(".card-grid > li", has_text="Named entities").get_by_role(
-        "link", name="Label"
-    ).click()
-    expect(page.locator("[data-testid=text]")).to_be_visible()
+    page.get_by_role("link", name="Who did what").click()
+    page.get_by_role("link", name="Examples").click()
+    page.get_by_role("searchbox").fill("Karim sold his bicycle")
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.locator("tbody a").click()
+    expect(page.locator("#predicates li")).to_have_count(2)
     page.wait_for_load_state("networkidle")
-    IMAGES.mkdir(exist_ok=True)
-    if os.environ.get("ANNOTUNE_WRITE_IMAGES"):
+    if os.environ.get("WRITE_IMAGES"):
+        IMAGES.mkdir(exist_ok=True)
         page.screenshot(path=IMAGES / "workbench.png")
 
 
@@ -190,8 +193,16 @@ def watch_until_it_succeeds(page: Page) -> None:
     expect(page.get_by_text("Macro-F1").first).to_be_visible()
     expect(page.get_by_text("Confusion").first).to_be_visible()
     expect(page.locator("#chart-loss canvas, #chart-loss svg").first).to_be_visible()
-    if os.environ.get("ANNOTUNE_WRITE_IMAGES"):
+    assert problems(page) == []
+    if os.environ.get("WRITE_IMAGES"):
         page.screenshot(path=IMAGES / "run.png")
+
+
+def look_into_errors(page: Page, run: str) -> None:
+    page.get_by_role("link", name="What it got wrong").last.click()
+    expect(page.get_by_role("heading", name="What the model got wrong")).to_be_visible()
+    assert problems(page) == []
+    page.goto(run)
 
 
 def download_and_try(page: Page, run: str, folder: Path) -> None:
@@ -210,41 +221,27 @@ def download_and_try(page: Page, run: str, folder: Path) -> None:
     expect(page.locator("#prediction")).to_contain_text("negative", timeout=60_000)
 
 
-def test_a_save_that_was_acknowledged_survives_kill_9_of_the_web_process(server: Server) -> None:
+def test_a_save_that_was_acknowledged_survives_kill_9_of_the_web_process(
+    client: httpx.Client, server: Server
+) -> None:
     """The annotation is there when the web server, which `annotune up` starts again, answers."""
-    with httpx.Client(base_url=server.url) as client:
-        headers = log_in(client)
-        project = client.post(
-            "/api/v1/projects", json={"name": "Kept", "task": "sentiment"}, headers=headers
-        ).json()["id"]
-        upload = {"file": ("one.txt", b"Saved is saved.\n")}
-        job = client.post(
-            f"/api/v1/projects/{project}/imports", files=upload, headers=headers
-        ).json()
-        wait_for(
-            lambda: client.get(f"/api/v1/projects/{project}").json()["example_count"] == 1, str(job)
-        )
-        example = client.post(
-            f"/api/v1/projects/{project}/queue/next", json={}, headers=headers
-        ).json()
-        said = {"payload": {"labels": ["positive"]}, "base_revision": 0, "client_key": "k1"}
-        path = f"/api/v1/projects/{project}/examples/{example['id']}"
-        assert client.post(f"{path}/annotations", json=said, headers=headers).status_code == 201
-        for pid in web_processes(server):
-            os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: answers(client, path), "the web server did not come back")
-        after = client.get(path).json()
-        assert (after["annotation"], after["revision"]) == ({"labels": ["positive"]}, 1)
-
-
-def log_in(client: httpx.Client) -> dict[str, str]:
-    """Log in as the first test's administrator; the headers of a changing request."""
-    form = {"email": "ada@example.org", "password": PASSWORD, "next": "/"}
-    client.post("/login", data=form)
-    page = client.get("/").text
-    token = re.search(r'name="csrf-token" content="(\w+)"', page)
-    assert token, page[:500]
-    return {"X-CSRF-Token": token[1]}
+    project = client.post("/api/v1/projects", json={"name": "Kept", "task": "sentiment"}).json()[
+        "id"
+    ]
+    upload = {"file": ("one.txt", b"Saved is saved.\n")}
+    job = client.post(f"/api/v1/projects/{project}/imports", files=upload).json()
+    wait_for(
+        lambda: client.get(f"/api/v1/projects/{project}").json()["example_count"] == 1, str(job)
+    )
+    example = client.post(f"/api/v1/projects/{project}/queue/next", json={}).json()
+    said = {"payload": {"labels": ["positive"]}, "base_revision": 0, "client_key": "k1"}
+    path = f"/api/v1/projects/{project}/examples/{example['id']}"
+    assert client.post(f"{path}/annotations", json=said).status_code == 201
+    for pid in web_processes(server):
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: answers(client, path), "the web server did not come back")
+    after = client.get(path).json()
+    assert (after["annotation"], after["revision"]) == ({"labels": ["positive"]}, 1)
 
 
 def web_processes(server: Server) -> list[int]:
@@ -260,11 +257,3 @@ def answers(client: httpx.Client, path: str) -> bool:
         return client.get(path).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def wait_for(condition: object, what: str, seconds: float = 30) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)

@@ -38,7 +38,6 @@ class Position:
     best_step: int | None = None
     best_score: list[float] | None = None
     """Primary score of the best epoch, then minus its loss, which decides between equal scores."""
-    best_report: dict[str, Any] | None = None
 
 
 class Checkpoints:
@@ -112,7 +111,7 @@ class Checkpoints:
         position = Position(**state["position"])
         if position.best_step is not None and not is_whole(self.path(position.best_step)):
             log.warning("The best checkpoint so far is damaged; the best is sought anew from here.")
-            position.best_step = position.best_score = position.best_report = None
+            position.best_step = position.best_score = None
         return position
 
     def load_best(self, position: Position, model: nn.Module) -> None:

@@ -56,8 +56,8 @@ _DISK_SIGNS = (
 _DISK_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 _MEMORY_ADVICE = (
-    "There was not enough memory. Double the gradient accumulation (same result, half the memory), or "
-    "lower the batch size, the maximum length or the size of the model."
+    "There was not enough memory, even for one example at a time. Turn on gradient checkpointing, or lower "
+    "the maximum length or the size of the model."
 )
 _DISK_ADVICE = (
     "The disk of the worker is full or cannot be written. Free some space and start the run again: "
@@ -65,15 +65,21 @@ _DISK_ADVICE = (
 )
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a processor or a GPU has said that it has no more memory."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in words for sign in _MEMORY_SIGNS)
+
+
 def explain(error: BaseException) -> tuple[Category, str]:
     """The category of an exception and the sentences for the person who started the run."""
     if isinstance(error, EngineError):
         return error.category, error.message
-    words = str(error).lower()
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(sign in words for sign in _MEMORY_SIGNS)
-    ):
+    if is_out_of_memory(error):
         return "out_of_memory", _MEMORY_ADVICE
+    words = str(error).lower()
     if getattr(error, "errno", None) in _DISK_NUMBERS or any(sign in words for sign in _DISK_SIGNS):
         return "disk", _DISK_ADVICE
     return (

@@ -72,6 +72,10 @@ class Folder:
         return self.root / "model"
 
     @property
+    def predictions(self) -> Path:
+        return self.root / "predictions.jsonl"
+
+    @property
     def result(self) -> Path:
         return self.root / "result.json"
 
@@ -87,6 +91,8 @@ class Item:
     text: str
     tokens: Sequence[TokenSpan]
     annotation: dict[str, Any] = field(default_factory=dict)
+    id: int | None = None
+    """The example's id, where it comes from a version."""
 
     @classmethod
     def of(cls, text: str, tokens: Sequence[Sequence[int]] | None = None) -> "Item":
@@ -109,7 +115,9 @@ def read_items(path: Path) -> dict[str, list[Item]]:
                     if annotation is None:
                         continue
                     item = Item.of(inputs["text"], inputs.get("tokens"))
-                    splits[row["split"]].append(Item(item.text, item.tokens, annotation))
+                    splits[row["split"]].append(
+                        Item(item.text, item.tokens, annotation, row.get("id"))
+                    )
                 except (ValueError, KeyError, TypeError) as error:
                     raise DataError(
                         f"Line {number} of the version's data cannot be read ({error}). "

@@ -10,7 +10,8 @@ from app.tasks import get_task
 from worker.engine import batches
 from worker.engine.checkpoint import Checkpoints, Position
 from worker.engine.environment import choose_device, describe, seed_everything, use_threads
-from worker.engine.errors import ModelError, Stopped
+from worker.engine.errors import ModelError, Stopped, is_out_of_memory
+from worker.engine.examine import examine, write_predictions
 from worker.engine.files import require_space, write_json
 from worker.engine.heads import TaskModel
 from worker.engine.job import Folder, Job, read_items
@@ -21,8 +22,10 @@ from worker.engine.save import save_model_folder
 from worker.engine.schedule import CLIP, build_optimizer, factor, set_rates
 from worker.engine.scoring import Runner
 from worker.engine.speed import Speed
-from worker.engine.windows import Frame
+from worker.engine.tuning import choose_weights, merge_adapters
+from worker.engine.windows import Frame, Window
 from worker.recipes import RECIPES, Encoder
+from worker.recipes.base import Evaluation
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,9 @@ def _fine_tune(
         scratch_folder=folder.scratch,
     )
     network = build_network(base, recipe.family, labels=recipe.labels, problem=recipe.problem)
+    choose_weights(network, params)
+    if params.gradient_checkpointing:
+        network.activation_checkpointing_enable()
     model = TaskModel(network, crf=recipe.crf() if params.head == "crf" else None)
     model.to(device.torch)
     parameters = sum(p.numel() for p in model.parameters())
@@ -95,31 +101,60 @@ def _fine_tune(
         log.info("Going on from step %d", position.step)
     speed = Speed(total_steps - position.step, before=position.seconds)
 
+    micro_size = params.batch_size // params.gradient_accumulation
+    gradient_norm = torch.zeros(())
+
     def save() -> None:
         position.seconds = speed.seconds
         checkpoints.save(position, model, optimizer, device=device.torch)
         speed.saved()
 
     def train_step(rows: list[int]) -> torch.Tensor:
-        """One optimiser step over the rows, in micro-batches; the mean loss."""
+        """One optimiser step over the rows; the mean loss."""
+        nonlocal gradient_norm
         model.train()
         set_rates(optimizer, factor(position.step, total=total_steps, warmup=params.warmup_ratio))
         chosen = [windows[row] for row in rows]
+        loss = backward(chosen)
+        gradient_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return loss
+
+    def backward(chosen: list[Window]) -> torch.Tensor:
+        """The gradient of the mean loss, in micro-batches as large as the memory allows; the loss."""
+        nonlocal micro_size
+        while True:
+            try:
+                return accumulate(chosen)
+            except Exception as error:
+                if micro_size == 1 or not is_out_of_memory(error):
+                    raise
+            # Out of the handler, whose error holds the tensors of the failed attempt.
+            optimizer.zero_grad(set_to_none=True)
+            if device.torch.type == "cuda":
+                torch.cuda.empty_cache()
+            micro_size = -(-micro_size // 2)
+            log.warning("Out of memory: going on with %d examples at a time.", micro_size)
+
+    def accumulate(chosen: list[Window]) -> torch.Tensor:
         weight = max(sum(window.weight for window in chosen), 1e-12)
         loss = torch.zeros((), device=device.torch)
-        size = params.batch_size // params.gradient_accumulation
-        for start in range(0, len(chosen), size):
-            micro = chosen[start : start + size]
+        for start in range(0, len(chosen), micro_size):
+            micro = chosen[start : start + micro_size]
             batch = batches.collate(micro, pad=run.pad, device=device.torch)
             with device.autocast():
                 logits = model.logits(batch)
             part = model.loss(logits, batch) / weight
             part.backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
         return loss
+
+    def is_done() -> bool:
+        """Whether all epochs are through, or enough of them brought nothing."""
+        patience, best = params.early_stopping, position.best_step
+        is_stale = patience and best is not None and position.step - best >= patience * steps
+        return bool(is_stale) or position.epoch >= params.epochs
 
     def report_step() -> None:
         loss = speed.mean_loss()
@@ -134,24 +169,39 @@ def _fine_tune(
             total_steps=total_steps,
             epoch=round(position.step / steps, 4),
             loss=round(loss, 6),
+            gradient_norm=round(float(gradient_norm), 6),
             learning_rate=optimizer.param_groups[0]["lr"],
             **speed.rates(),
         )
 
-    def evaluate(split: str) -> dict[str, Any]:
-        """The report of a split, written as progress."""
+    def evaluate(split: str, *, detailed: bool = False) -> Evaluation:
+        """Evaluate on a split, and say so as progress."""
         progress.status("evaluating", f"Evaluating on {split}: {len(splits[split]):,} examples")
-        report, loss = recipe.evaluate(splits[split], encoded[split], run)
-        metrics = {"loss": loss, **report.scores}
+        evaluation = recipe.evaluate(splits[split], encoded[split], run, detailed=detailed)
+        metrics = {"loss": evaluation.loss, **evaluation.report.scores}
         metrics = {k: round(v, 6) for k, v in metrics.items() if v is not None}
-        epoch = round(position.step / steps, 4)
-        progress.write("evaluation", step=position.step, epoch=epoch, split=split, metrics=metrics)
+        if split == "test" or not detailed:  # validation has its point at the best step already
+            epoch = round(position.step / steps, 4)
+            progress.write(
+                "evaluation", step=position.step, epoch=epoch, split=split, metrics=metrics
+            )
         print("  " + "  ".join(f"{k} {v:.4f}" for k, v in metrics.items()), flush=True)
-        return {"report": report.as_json(), "loss": metrics.get("loss", 0.0)}
+        return evaluation
+
+    def final_reports() -> dict[str, Any]:
+        """The reports of the model that is kept, with its predictions in a file beside."""
+        reports = {}
+        with folder.predictions.open("w", encoding="utf-8") as sink:
+            for split in ("validation", "test"):
+                if splits[split]:
+                    evaluation = evaluate(split, detailed=True)
+                    reports[split] = examine(job.task, splits[split], evaluation, seed=params.seed)
+                    write_predictions(sink, split, splits[split], evaluation)
+        return reports
 
     try:
         # The loop.
-        while position.epoch < params.epochs:
+        while not is_done():
             progress.status("training", f"Epoch {position.epoch + 1} of {params.epochs}")
             plan = batches.epoch_batches(
                 lengths, params.batch_size, seed=params.seed, epoch=position.epoch
@@ -169,18 +219,18 @@ def _fine_tune(
             if splits["validation"]:
                 with speed.pause():
                     outcome = evaluate("validation")
-                score = [outcome["report"]["scores"][recipe.primary], -outcome["loss"]]
+                score = [outcome.report.scores[recipe.primary], -(outcome.loss or 0.0)]
                 if position.best_score is None or score > position.best_score:
                     position.best_score, position.best_step = score, position.step
-                    position.best_report = outcome["report"]
             position.epoch, position.batch = position.epoch + 1, 0
             save()
 
         # The best epoch's weights, the test, the model's folder.
+        if position.epoch < params.epochs:
+            log.info("No better score for %d epochs: stopping early.", params.early_stopping)
         checkpoints.load_best(position, model)
-        reports = {"validation": position.best_report} if position.best_report else {}
-        if splits["test"]:
-            reports["test"] = evaluate("test")["report"]
+        merge_adapters(network)
+        reports = final_reports()
         progress.status("saving", "Saving the model")
         save_model_folder(
             folder.model,
@@ -192,7 +242,7 @@ def _fine_tune(
         )
     except Stopped:
         progress.status("saving", f"Stopping after step {position.step}")
-        if position.epoch < params.epochs:
+        if not is_done():
             save()
         raise
 

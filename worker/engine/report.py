@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from worker.engine.metrics import (
+from app.evaluation.metrics import (
     Counts,
     Labelled,
     confusion,

@@ -1,14 +1,15 @@
 """Running a model over windows without training it, and putting the windows of each unit together again."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from worker.engine.batches import by_tokens, collate
+from worker.engine.batches import Batch, by_tokens, collate
 from worker.engine.environment import Device
+from worker.engine.errors import is_out_of_memory
 from worker.engine.heads import TaskModel, at
 from worker.engine.windows import Window
 
@@ -44,12 +45,8 @@ class Runner:
         waiting = Counter(window.unit for window in windows)
         parts: dict[int, list[tuple[Window, Tensor]]] = {}
         loss = weight = 0.0
-        for rows in by_tokens(windows, PIECES.get(self.device.torch.type, 4096)):
-            self.check()
-            batch = collate(rows, pad=self.pad, device=self.device.torch)
+        for rows, batch, logits in self._logits(windows):
             with torch.no_grad():
-                with self.device.autocast():
-                    logits = self.model.logits(batch)
                 if batch.targets is not None:
                     loss += float(self.model.loss(logits, batch))
                     weight += sum(window.weight for window in rows)
@@ -65,6 +62,28 @@ class Runner:
                         done.append(_merge(window.unit, parts.pop(window.unit)))
                 finish(done)
         return loss / weight if weight else None
+
+    def _logits(
+        self, windows: Sequence[Window]
+    ) -> Iterator[tuple[Sequence[Window], Batch, Tensor]]:
+        """The logits of all windows, batch by batch; one that is too large for the memory is halved."""
+        waiting: list[Sequence[Window]] = []
+        for rows in by_tokens(windows, PIECES.get(self.device.torch.type, 4096)):
+            waiting.append(rows)
+            while waiting:
+                self.check()
+                part = waiting.pop()
+                try:
+                    batch = collate(part, pad=self.pad, device=self.device.torch)
+                    with torch.no_grad(), self.device.autocast():
+                        logits = self.model.logits(batch)
+                except Exception as error:
+                    if len(part) == 1 or not is_out_of_memory(error):
+                        raise
+                    half = len(part) // 2
+                    waiting += [part[half:], part[:half]]
+                    continue
+                yield part, batch, logits
 
 
 def _merge(unit: int, parts: list[tuple[Window, Tensor]]) -> Answer:

@@ -49,6 +49,17 @@ class Prediction:
         return {"annotation": self.annotation, "scores": self.scores}
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What came of evaluating a split."""
+
+    report: Report
+    loss: float | None
+    """The mean loss."""
+    predictions: list[Prediction]
+    """In the order of the items; their scores are only there where details were wished for."""
+
+
 class Recipe(ABC):
     """One per family of tasks. Made from a schema and training data, or from a saved model's card."""
 
@@ -95,9 +106,9 @@ class Recipe(ABC):
 
     @abstractmethod
     def evaluate(
-        self, items: Sequence[Item], encoded: Encoded, run: Runner
-    ) -> tuple[Report, float | None]:
-        """The report of annotated items that `encode` has encoded, and the mean loss."""
+        self, items: Sequence[Item], encoded: Encoded, run: Runner, *, detailed: bool = False
+    ) -> Evaluation:
+        """Evaluate on annotated items that `encode` has encoded."""
 
     @abstractmethod
     def predict(self, items: Sequence[Item], encoder: Encoder, run: Runner) -> list[Prediction]:

@@ -12,7 +12,15 @@ from worker.engine.job import Item
 from worker.engine.report import Report, multi_label_report, single_label_report
 from worker.engine.scoring import Answer, Runner
 from worker.engine.windows import Window, cut
-from worker.recipes.base import Encoded, Encoder, Prediction, Recipe, Splits, label_names
+from worker.recipes.base import (
+    Encoded,
+    Encoder,
+    Evaluation,
+    Prediction,
+    Recipe,
+    Splits,
+    label_names,
+)
 
 log = logging.getLogger(__name__)
 CHUNK = 1000
@@ -96,18 +104,22 @@ class Classification(Recipe):
         return encoded
 
     def evaluate(
-        self, items: Sequence[Item], encoded: Encoded, run: Runner
-    ) -> tuple[Report, float | None]:
+        self, items: Sequence[Item], encoded: Encoded, run: Runner, *, detailed: bool = False
+    ) -> Evaluation:
         probabilities, loss = self._probabilities(encoded, run)
+        report = self._report(items, probabilities)
+        return Evaluation(report, loss, [self._prediction(row) for row in probabilities])
+
+    def _report(self, items: Sequence[Item], probabilities: list[list[float]]) -> Report:
         if self.mode == "multi":
             gold_sets = [
                 {self._number[label] for label in item.annotation["labels"]} for item in items
             ]
             found = [{i for i, p in enumerate(row) if p >= 0.5} for row in probabilities]
-            return multi_label_report(gold_sets, found, self.labels), loss
+            return multi_label_report(gold_sets, found, self.labels)
         gold = [self._number[item.annotation["labels"][0]] for item in items]
         best = [max(range(len(row)), key=row.__getitem__) for row in probabilities]
-        return single_label_report(gold, best, self.labels, ordinal=self.mode == "ordinal"), loss
+        return single_label_report(gold, best, self.labels, ordinal=self.mode == "ordinal")
 
     def predict(self, items: Sequence[Item], encoder: Encoder, run: Runner) -> list[Prediction]:
         encoded = self._windows([item.text for item in items], encoder)

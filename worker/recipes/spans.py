@@ -9,9 +9,17 @@ from worker.engine.alignment import align
 from worker.engine.crf import CRF
 from worker.engine.errors import DataError
 from worker.engine.job import Item
-from worker.engine.report import Report, span_report
+from worker.engine.report import span_report
 from worker.engine.scoring import Answer, Runner
-from worker.recipes.base import Encoded, Encoder, Prediction, Recipe, Splits, label_names
+from worker.recipes.base import (
+    Encoded,
+    Encoder,
+    Evaluation,
+    Prediction,
+    Recipe,
+    Splits,
+    label_names,
+)
 from worker.recipes.tagging import (
     OUTSIDE,
     Found,
@@ -78,18 +86,19 @@ class Spans(Recipe):
         return encoded
 
     def evaluate(
-        self, items: Sequence[Item], encoded: Encoded, run: Runner
-    ) -> tuple[Report, float | None]:
+        self, items: Sequence[Item], encoded: Encoded, run: Runner, *, detailed: bool = False
+    ) -> Evaluation:
         gold = [
             [((s["start"], s["end"]), s["label"]) for s in item.annotation["spans"]]
             for item in items
         ]
-        found, loss = self._find(items, encoded, run, with_scores=False)
+        sure = [1.0] * len(items)
+        found, loss = self._find(items, encoded, run, with_scores=detailed, sure=sure)
         predicted = [[((f.start, f.end), f.tag[2:]) for f in row] for row in found]
         report = span_report(
             gold, predicted, self.types, examples=len(items), scheme=_scheme(encoded.counts)
         )
-        return report, loss
+        return Evaluation(report, loss, _predictions(found, sure))
 
     def predict(self, items: Sequence[Item], encoder: Encoder, run: Runner) -> list[Prediction]:
         encoded = Encoded(units=list(range(len(items))))
@@ -98,13 +107,7 @@ class Spans(Recipe):
             encoded.windows += tag_windows(unit, pieces, encoder, targets=None, outside=0)
         sure: list[float] = [1.0] * len(items)
         found, _ = self._find(items, encoded, run, with_scores=True, sure=sure)
-        return [
-            Prediction(
-                {"spans": [{"start": f.start, "end": f.end, "label": f.tag[2:]} for f in row]},
-                {"confidence": round(least, 6), "spans": [round(f.score, 6) for f in row]},
-            )
-            for row, least in zip(found, sure, strict=True)
-        ]
+        return _predictions(found, sure)
 
     def _find(
         self,
@@ -113,7 +116,7 @@ class Spans(Recipe):
         run: Runner,
         *,
         with_scores: bool,
-        sure: list[float] | None = None,
+        sure: list[float],
     ) -> tuple[list[list[Found]], float | None]:
         """The spans of each item and the loss; `sure` takes the least probability of any word's tag."""
         found: list[list[Found]] = [[] for _ in items]
@@ -123,11 +126,20 @@ class Spans(Recipe):
             for answer, (path, chances) in zip(answers, decoded, strict=True):
                 tokens = items[answer.unit].tokens
                 found[answer.unit] = spans_of(answer.words, path, chances, self.tags, tokens)
-                if sure is not None:
-                    sure[answer.unit] = min(chances)
+                sure[answer.unit] = min(chances)
 
         loss = run(encoded.windows, finish)
         return found, loss
+
+
+def _predictions(found: list[list[Found]], sure: list[float]) -> list[Prediction]:
+    return [
+        Prediction(
+            {"spans": [{"start": f.start, "end": f.end, "label": f.tag[2:]} for f in row]},
+            {"confidence": round(least, 6), "spans": [round(f.score, 6) for f in row]},
+        )
+        for row, least in zip(found, sure, strict=True)
+    ]
 
 
 def _scheme(counts: Counter[str]) -> str:

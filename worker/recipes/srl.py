@@ -11,15 +11,23 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
+from app.evaluation.metrics import Counts, span_counts, total
 from worker.engine.alignment import Pieces, align
 from worker.engine.crf import CRF
 from worker.engine.errors import DataError
 from worker.engine.job import Item
-from worker.engine.metrics import Counts, span_counts, total
-from worker.engine.report import Report, span_report
+from worker.engine.report import span_report
 from worker.engine.scoring import Answer, Runner
 from worker.engine.windows import Window
-from worker.recipes.base import Encoded, Encoder, Prediction, Recipe, Splits, label_names
+from worker.recipes.base import (
+    Encoded,
+    Encoder,
+    Evaluation,
+    Prediction,
+    Recipe,
+    Splits,
+    label_names,
+)
 from worker.recipes.rolesets import Rolesets, sense_number
 from worker.recipes.tagging import (
     OUTSIDE,
@@ -175,12 +183,13 @@ class Srl(Recipe):
     # -- scoring ----------------------------------------------------------------------------------
 
     def evaluate(
-        self, items: Sequence[Item], encoded: Encoded, run: Runner
-    ) -> tuple[Report, float | None]:
+        self, items: Sequence[Item], encoded: Encoded, run: Runner, *, detailed: bool = False
+    ) -> Evaluation:
         units: list[Unit] = encoded.units
         found: list[list[Found]] = [[] for _ in items]
         openings: list[dict[int, str]] = [{} for _ in items]
         arguments: dict[Unit, list[Found]] = {}
+        sure = [1.0] * len(items)
 
         def finish(answers: list[Answer]) -> None:
             plain = [a for a in answers if units[a.unit].predicate is None]
@@ -191,8 +200,11 @@ class Srl(Recipe):
                 best = (answer.logits + self._opening_tags.to(answer.logits.device)).argmax(-1)
                 tags = [self.labels[i] for i in best.tolist()]
                 openings[units[answer.unit].item] = dict(zip(answer.words, tags, strict=True))
-            for answer, spans, _ in self._decode(marked, run, items, units):
-                arguments[units[answer.unit]] = spans
+            decoded = self._decode(marked, run, items, units, with_scores=detailed)
+            for answer, spans, least in decoded:
+                unit = units[answer.unit]
+                arguments[unit] = spans
+                sure[unit.item] = min(sure[unit.item], least)
 
         loss = run(encoded.windows, finish)
         gold_arguments, predicted_arguments = [], []
@@ -214,7 +226,28 @@ class Srl(Recipe):
             report.scores.pop(name)
         report.scores.update(self._predicate_scores(items, found))
         report.scores.update(self._sense_scores(items, openings))
-        return report, loss
+        predictions = [
+            self._of_gold_predicates(item, openings[i], arguments, i, sure[i])
+            for i, item in enumerate(items)
+        ]
+        return Evaluation(report, loss, predictions)
+
+    def _of_gold_predicates(
+        self,
+        item: Item,
+        openings: dict[int, str],
+        arguments: dict[Unit, list[Found]],
+        number: int,
+        sure: float,
+    ) -> Prediction:
+        """What was predicted for the predicates of gold: their senses and arguments."""
+        predicates = [
+            Found(p["start"], p["end"], openings.get(first, ""), (first, first), 1.0)
+            for p in item.annotation["predicates"]
+            for first in [self._first_word(item, p)]
+        ]
+        rows = [arguments.get(Unit(number, (p.start, p.end)), []) for p in predicates]
+        return self._prediction(item, predicates, rows, sure)
 
     @staticmethod
     def _rename(scores: dict[str, float]) -> dict[str, float]:

@@ -18,12 +18,14 @@ export class TextView {
   #spans = [];
   /** Pieces of the text in order. @type {{unit: number, node: Text}[]} */
   #pieces = [];
-  /** The tokens where a selection by keys began, and where it is now. */
-  #anchor = 0;
-  #focus = 0;
+  /** The tokens where a selection by keys began, and where it is now; they stay when it is gone, -1 before the first. */
+  #anchor = -1;
+  #focus = -1;
   #pressed = false;
   #timer = 0;
   #exact = false;
+  /** The release of a pointer whose selection is not taken yet. @type {PointerEvent | null} */
+  #due = null;
 
   /**
    * @param {HTMLElement} root
@@ -36,6 +38,8 @@ export class TextView {
     document.addEventListener("pointerup", (event) => this.#released(event));
     document.addEventListener("pointercancel", () => (this.#pressed = false));
     document.addEventListener("selectionchange", () => this.#changed());
+    // What is done next builds on the selection, however quickly it follows.
+    for (const kind of ["keydown", "pointerdown"]) document.addEventListener(kind, () => this.#settleDue(), true);
   }
 
   /** @param {IndexedText} text */
@@ -43,6 +47,7 @@ export class TextView {
     this.#text = text;
     this.#spans = [];
     this.selection = null;
+    this.#anchor = this.#focus = -1;
     this.root.scrollTop = 0;
     this.paint([]);
   }
@@ -87,9 +92,9 @@ export class TextView {
   move(step, extend) {
     const { tokens } = this.#text;
     if (!tokens.length) return;
-    if (!this.selection) this.#anchor = this.#focus = step > 0 ? 0 : tokens.length - 1;
-    else if (extend) this.#focus += step;
-    else this.#anchor = this.#focus = step > 0 ? Math.max(this.#anchor, this.#focus) + 1 : Math.min(this.#anchor, this.#focus) - 1;
+    if (this.selection && extend) this.#focus += step;
+    else if (step > 0) this.#anchor = this.#focus = Math.max(this.#anchor, this.#focus) + 1;
+    else this.#anchor = this.#focus = (this.#focus < 0 ? tokens.length : Math.min(this.#anchor, this.#focus)) - 1;
     const inside = (/** @type {number} */ token) => Math.min(tokens.length - 1, Math.max(0, token));
     this.#anchor = inside(this.#anchor);
     this.#focus = inside(this.#focus);
@@ -136,7 +141,8 @@ export class TextView {
     if (!inside) return;
     this.#exact = event.altKey;
     // A click that ends a selection empties it only after this event.
-    setTimeout(() => this.#settle(event), 0);
+    this.#due = event;
+    setTimeout(() => this.#settleDue(), 0);
   }
 
   #changed() {
@@ -144,6 +150,12 @@ export class TextView {
     clearTimeout(this.#timer);
     // The handles of a touch screen send no pointer events: the selection is taken when it rests.
     this.#timer = setTimeout(() => this.#settle(null), 250);
+  }
+
+  #settleDue() {
+    const event = this.#due;
+    this.#due = null;
+    if (event) this.#settle(event);
   }
 
   /** @param {PointerEvent | null} event */

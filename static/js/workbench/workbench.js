@@ -86,6 +86,8 @@ export class Workbench {
 
   /** @param {Payload} payload */
   change(payload) {
+    // What is being saved stands still: a key pressed meanwhile was meant for nothing that can be seen yet.
+    if (this.#isBusy) return;
     this.#done.push(this.payload);
     this.#undone = [];
     this.#set(payload);
@@ -225,6 +227,7 @@ export class Workbench {
   }
 
   #undo() {
+    if (this.#isBusy) return;
     const before = this.#done.pop();
     if (before) {
       this.#undone.push(this.payload);
@@ -236,6 +239,7 @@ export class Workbench {
   }
 
   #redo() {
+    if (this.#isBusy) return;
     const after = this.#undone.pop();
     if (!after) return;
     this.#done.push(this.payload);

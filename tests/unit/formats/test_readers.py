@@ -63,6 +63,16 @@ def test_wrong_rows_are_numbered_and_the_others_are_read() -> None:
     ]
 
 
+def test_of_columns_without_names_the_label_is_the_one_that_always_speaks() -> None:
+    rows = [f"gj04\t{n % 2}\t{'' if n % 2 else '*'}\tSentence {n} goes here." for n in range(8)]
+    items = read("csv", "sentiment", "\n".join(rows))
+    assert texts(items)[0] == "Sentence 0 goes here."
+    assert [i.annotation for i in items[:2] if isinstance(i, Record)] == [
+        {"labels": ["0"]},
+        {"labels": ["1"]},
+    ]
+
+
 def test_columns_are_chosen_and_labels_renamed() -> None:
     items = read(
         "csv",

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from app.evaluation.metrics import Labelled
+from app.evaluation.outcomes import Outcomes
+from app.tasks import get_task
 from tests.worker.engine.conftest import PieceByPiece, encoder, runner, table
 from worker.engine.job import Item
-from worker.engine.metrics import Labelled
 from worker.engine.report import span_report
 from worker.recipes.srl import Srl
 
@@ -75,7 +77,8 @@ def test_arguments_predicates_and_senses_are_scored_as_counted_by_hand(
 ) -> None:
     recipe, enc, run = model
     items = gold()
-    report, loss = recipe.evaluate(items, recipe.encode(items, enc), run)
+    evaluation = recipe.evaluate(items, recipe.encode(items, enc), run, detailed=True)
+    report = evaluation.report
     # Arguments: of 6 in gold, Ada ARG0, Bo ARG0 (of slept) and today are right. Found are 3 + 3:
     # Ada ARG0, Bo ARG0 (gold ARG2), books ARG1 (gold “old books”); Bo ARG0, home ARGM-LOC, today.
     assert report.scores["argument_precision"] == pytest.approx(3 / 6)
@@ -90,7 +93,18 @@ def test_arguments_predicates_and_senses_are_scored_as_counted_by_hand(
     assert per_role["ARG0"] == (pytest.approx(2 / 3, abs=1e-6), 1)
     assert per_role["ARG1"] == (0, 0)
     assert per_role["ARGM-TMP"] == (1, 1)
-    assert loss is not None
+    assert evaluation.loss is not None
+    # What is kept for looking at errors counts the same: gold's predicates, with what was found for them.
+    kind = get_task("srl")
+    pairs = [
+        (kind.places(item.annotation), kind.places(prediction.annotation))
+        for item, prediction in zip(items, evaluation.predictions, strict=True)
+    ]
+    scores = Outcomes.of(pairs, recipe.roles).scores()
+    assert scores["f1"] == pytest.approx(report.scores["argument_f1"])
+    assert scores["macro_f1"] == pytest.approx(report.scores["argument_macro_f1"])
+    senses = [p["sense"] for e in evaluation.predictions for p in e.annotation["predicates"]]
+    assert senses == ["give.01", None]
 
 
 def test_precision_and_recall_are_not_mixed_up() -> None:

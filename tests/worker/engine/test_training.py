@@ -14,6 +14,7 @@ from transformers import (
     AutoTokenizer,
 )
 
+from app.evaluation.outcomes import Outcomes
 from app.settings import Settings
 from app.tasks import get_task
 from tests.worker.engine.conftest import Row, events, write_job
@@ -103,6 +104,19 @@ def test_a_model_from_scratch_learns_is_saved_and_predicts(
     assert json.loads(folder.result.read_text()) == result
     losses = [event["loss"] for event in events(folder, "step")]
     assert losses[-1] < losses[0] / 3
+
+    # The predictions beside it are those that were scored, and the intervals lie around the scores.
+    kind, report = get_task(task), result["metrics"]["test"]
+    lines = [json.loads(line) for line in folder.predictions.read_text().splitlines()]
+    tested = [line for line in lines if line["split"] == "test"]
+    assert len(tested) == report["examples"]
+    pairs = [(kind.places(line["gold"]), kind.places(line["predicted"])) for line in tested]
+    scores = Outcomes.of(pairs, sorted({label for pair in pairs for p in pair for _, label in p}))
+    for name, counted in kind.counted_scores.items():
+        assert scores.scores()[counted] == pytest.approx(report["scores"][name], abs=1e-6)
+        low, high = report["intervals"][name]
+        assert low <= report["scores"][name] <= high
+    assert sum(bin["count"] for bin in report["calibration"]["bins"]) == report["examples"]
 
     network = AUTO[task].from_pretrained(folder.model)
     tokenizer = AutoTokenizer.from_pretrained(folder.model)

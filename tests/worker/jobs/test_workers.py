@@ -9,7 +9,7 @@ import redis
 
 from app.cli.group import Program
 from app.db import session_scope
-from app.models import DatasetVersion
+from app.models import DatasetVersion, Worker
 from app.services import dispatch, jobs
 from app.settings import get_settings
 from tests.conftest import Services, wait_for
@@ -45,6 +45,27 @@ def test_a_message_that_comes_twice_is_worked_on_once(
     wait_for_state(later, "succeeded", services=real_worker)
     assert job_of(job_id).attempt == 1
     assert job_of(job_id).fence == 1
+
+
+def seen() -> list[Worker]:
+    with session_scope(read_only=True) as session:
+        return list(session.query(Worker))
+
+
+@on_sqlite
+def test_a_worker_says_that_it_is_there_until_it_ends(
+    workshop: Workshop, broker: str, services: Services
+) -> None:
+    program = services.start_worker("cpu")
+    wait_for(seen, within=30, message="it does not say that it is there")
+    (worker,) = seen()
+    assert (worker.queues, worker.concurrency) == (["cpu"], 1)
+    assert worker.memory_total >= worker.memory_available > 0
+    assert "cores" in worker.device or "NVIDIA" in worker.device
+    assert program.process
+    program.process.terminate()
+    program.process.wait(20)
+    assert seen() == []
 
 
 @on_sqlite

@@ -1,9 +1,10 @@
 """Scores as pure functions of gold and predicted; checked in the tests against scikit-learn and seqeval."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,8 @@ def mean_distance(matrix: Matrix) -> float:
     return float((distance * matrix).sum()) / max(1, int(matrix.sum()))
 
 
+Place = tuple[int, ...]
+"""Offsets in the text; empty for all of it."""
 Labelled = tuple[Hashable, str]
 """A place (offsets, with its predicate for roles) and the label there."""
 
@@ -105,6 +108,28 @@ def span_counts(
     }
 
 
+P = TypeVar("P", bound=Hashable)
+
+
+def cells(
+    gold: Iterable[tuple[P, str]], predicted: Iterable[tuple[P, str]]
+) -> Iterator[tuple[P, str | None, str | None]]:
+    """(place, gold label, predicted label) of one example: equal ones first, then other labels at the same
+    place, then what only one side has (the other label is None)."""
+    a, b = set(gold), set(predicted)
+    for place, label in sorted(a & b, key=repr):
+        yield place, label, label
+    left: dict[P, list[str]] = {}
+    for place, label in sorted(b - a, key=repr):
+        left.setdefault(place, []).append(label)
+    for place, label in sorted(a - b, key=repr):
+        there = left.get(place)
+        yield place, label, there.pop() if there else None
+    for place, rest in left.items():
+        for label in rest:
+            yield place, None, label
+
+
 def span_confusion(
     gold: Iterable[Iterable[Labelled]],
     predicted: Iterable[Iterable[Labelled]],
@@ -116,16 +141,8 @@ def span_confusion(
     missed, spurious = len(labels), len(labels) + 1
     matrix = np.zeros((len(labels) + 2, len(labels) + 2), dtype=np.int64)
     for ours, theirs in zip(gold, predicted, strict=True):
-        a, b = set(ours), set(theirs)
-        for _, label in a & b:
-            matrix[number[label], number[label]] += 1
-        left: dict[Hashable, list[str]] = {}
-        for place, label in sorted(b - a, key=repr):
-            left.setdefault(place, []).append(label)
-        for place, label in sorted(a - b, key=repr):
-            there = left.get(place)
-            matrix[number[label], number[there.pop()] if there else missed] += 1
-        for rest in left.values():
-            for label in rest:
-                matrix[spurious, number[label]] += 1
+        for _place, truth, found in cells(ours, theirs):
+            row = spurious if truth is None else number[truth]
+            column = missed if found is None else number[found]
+            matrix[row, column] += 1
     return matrix

@@ -1,0 +1,20 @@
+"""The workers' page, for administrators."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.http.identity import Db, Person
+from app.services import workers
+from app.web.render import is_htmx, render
+
+router = APIRouter()
+
+
+@router.get("/admin/workers")
+def workers_page(request: Request, session: Db, person: Person) -> Response:
+    return render(
+        request,
+        "partials/workers.html" if is_htmx(request) else "pages/workers.html",
+        workers=workers.list_workers(session, person.actor),
+        active="workers",
+    )
