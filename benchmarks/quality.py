@@ -33,7 +33,7 @@ from app.services.access import Actor
 from app.services.accounts import set_up, setup_token
 from app.storage import get_storage
 from app.tasks import get_task
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 from worker import supervisor
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.errors import AnnotuneError, InvalidInput
 from app.services import importing, jobs, versions
+from app.training import RUN_KINDS
 from worker import node, shutdown, supervisor
 from worker.heartbeat import heartbeat
 
@@ -28,7 +29,7 @@ def _beside_a_heartbeat(handler: Callable[[jobs.Claim], None]) -> Callable[[jobs
 HANDLERS: dict[str, Callable[[jobs.Claim], None]] = {
     "import": _beside_a_heartbeat(importing.run),
     "freeze": _beside_a_heartbeat(versions.run),
-    "finetune": supervisor.run,
+    **dict.fromkeys(RUN_KINDS, supervisor.run),
 }
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.services import jobs, runs
 from app.settings import get_settings
+from app.training import RUN_KINDS
 from worker import shutdown, trainer, workplace
 from worker.heartbeat import heartbeat
 from worker.progress import Progress, Report
@@ -42,7 +43,7 @@ class Ending(Enum):
 
 
 def run(claim: jobs.Claim) -> None:
-    """Carry out the fine-tuning that a job is for.
+    """Carry out the run that a job is for.
 
     Raises Cancelled or Interrupted when it was stopped, once nothing of its process group runs any more,
     and LostLease when another worker has the job: then nothing more is written.
@@ -133,12 +134,11 @@ def _conclude(claim: jobs.Claim, folder: Path, ending: Ending, code: int) -> Non
     if ending is Ending.CANCELLED:
         workplace.clear(folder)
         raise jobs.Cancelled
-    result = workplace.result(folder) if code == 0 else None
+    kind = RUN_KINDS[claim.kind]
+    result = workplace.result(folder, kind) if code == 0 else None
     if result is not None:
         with heartbeat(claim):  # a large model takes a while to store
-            _insist(
-                lambda: runs.complete(claim, result, folder / "model", folder / "predictions.jsonl")
-            )
+            _insist(lambda: runs.complete(claim, result, folder))
         workplace.remove(folder)
     elif ending is Ending.SHUTDOWN or code == trainer.STOPPED:
         raise jobs.Interrupted

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     from worker.engine.errors import Stopped, explain
     from worker.engine.files import write_json
     from worker.engine.job import Folder
-    from worker.engine.loop import fine_tune
+    from worker.engine.kinds import carry_out
 
     folder = Folder(Path(arguments[0]).resolve())
     if folder.result.exists():
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         return 0
     folder.error.unlink(missing_ok=True)
     try:
-        result = fine_tune(folder, stop=lambda: bool(asked))
+        result = carry_out(folder, stop=lambda: bool(asked))
     except Stopped:
         print("Stopped; the run can go on from its last checkpoint.")
         return STOPPED
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
         except OSError:
             traceback.print_exc(file=sys.stdout)
         return 1
-    print(f"[done] {result['seconds']:.0f} s, best at step {result['best_step']}")
+    print(f"[done] {result['seconds']:.0f} s")
     return 0
 
 

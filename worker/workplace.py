@@ -16,6 +16,7 @@ from app.models import ACTIVE_STATES, Job, Run
 from app.services.runs import RunSpec, model_key
 from app.settings import Settings
 from app.storage import get_storage
+from app.training import RunKind
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _KEEP_LOG_SECONDS = 7 * 86400.0
@@ -34,16 +35,24 @@ def prepare(folder: Path, spec: RunSpec, settings: Settings) -> None:
         (folder / name).unlink(missing_ok=True)
     job = {
         "run_id": spec.run_id,
+        "kind": spec.kind,
         "task": spec.task,
         "language": spec.language,
         "schema": spec.schema,
         "params": spec.params.model_dump(mode="json"),
-        "data": str(get_storage().fetch_file(spec.version_key, folder)),
+        "data": str(_data(spec, folder)),
         "base_model": base_model(spec, settings),
     }
     part = folder / "job.json.part"
     part.write_text(json.dumps(job, ensure_ascii=False, indent=1), encoding="utf-8")
     part.replace(folder / "job.json")
+
+
+def _data(spec: RunSpec, folder: Path) -> Path:
+    """The file with what the run learns from."""
+    if spec.version_key is None:
+        raise NotFound("The version that the run is over is gone.")
+    return get_storage().fetch_file(spec.version_key, folder)
 
 
 def base_model(spec: RunSpec, settings: Settings) -> str | None:
@@ -77,9 +86,9 @@ def _base_folder(name: str, settings: Settings) -> Path:
     raise NotFound(f"There is no base model folder “{name}” on this worker.")
 
 
-def result(folder: Path) -> dict[str, Any] | None:
-    """The trainer's result, if it left one together with a whole model."""
-    whole = all(
+def result(folder: Path, kind: RunKind) -> dict[str, Any] | None:
+    """The trainer's result, if it left one together with a whole model, where there is to be one."""
+    whole = not kind.leaves_model or all(
         (folder / "model" / name).is_file() for name in ("config.json", "model.safetensors")
     )
     try:

@@ -13,7 +13,7 @@ from app.http.download import send_stream
 from app.http.identity import Db, Person
 from app.services import models, runs
 from app.services.runs import RunView
-from app.tasks.training import FineTuneParams
+from app.training import RUN_KINDS
 
 router = APIRouter(tags=["Runs and models"])
 
@@ -23,9 +23,14 @@ class RunOut(Answer):
 
     id: str
     project_id: str
-    version: int = Field(description="The number of the version it trains on.")
+    kind: str = Field(description="What it does: one of the kinds of runs, such as `finetune`.")
+    version: int | None = Field(
+        description="The number of the version it is over; null for all texts of the project."
+    )
     name: str
-    params: FineTuneParams
+    params: dict[str, Any] = Field(
+        description="As it was told; for a fine-tuning, `FineTuneParams`."
+    )
     environment: dict[str, Any] | None = Field(
         description="Packages, device and precision it ran with."
     )
@@ -195,9 +200,10 @@ def _shown(view: RunView) -> RunOut:
     return RunOut(
         id=run.id,
         project_id=run.project_id,
+        kind=view.kind,
         version=view.version_number,
         name=run.name,
-        params=FineTuneParams(**run.params),
+        params=RUN_KINDS[view.kind].params.model_validate(run.params).model_dump(mode="json"),
         environment=run.environment,
         result=run.result,
         model_size=run.model_size,

@@ -10,7 +10,7 @@ from app.http.identity import Person
 from app.i18n import gettext as _
 from app.services import exporting, importing
 from app.tasks import TASKS
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 
 router = APIRouter(prefix="/tasks", tags=["Tasks"])
 

@@ -19,7 +19,7 @@ from app.cli.local_jobs import watch
 from app.db import session_scope
 from app.services import runs as run_service
 from app.services.access import Actor
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 
 
 def register(app: typer.Typer) -> None:

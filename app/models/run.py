@@ -10,7 +10,7 @@ from app.models.base import Base, BigId, ShortId, new_id, now
 
 
 class Run(Base):
-    """One fine-tuning over a version. Its state is its job's."""
+    """One job that trains or evaluates a model. Its state and its kind are its job's."""
 
     __tablename__ = "runs"
 
@@ -18,7 +18,8 @@ class Run(Base):
     project_id: Mapped[str] = mapped_column(
         ForeignKey("projects.id", ondelete="CASCADE"), index=True
     )
-    version_id: Mapped[str] = mapped_column(ForeignKey("versions.id"))
+    version_id: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
+    """What it is over; None for a run over all texts of the project."""
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
     name: Mapped[str] = mapped_column(String(200))
     params: Mapped[dict[str, Any]]

@@ -10,7 +10,7 @@ from app.errors import InvalidInput, Problem
 from app.evaluation.metrics import Place
 from app.i18n import gettext as _
 from app.tasks.tokenize import tokenize
-from app.tasks.training import FineTuneParams, Head
+from app.training import FineTuneParams, Head
 
 Json = dict[str, Any]
 Message = dict[str, str]

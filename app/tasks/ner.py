@@ -12,7 +12,7 @@ from app.i18n import gettext as _
 from app.i18n import mark
 from app.tasks.base import Json, Label, TaskType, TextInputs, check_labels, new_labels
 from app.tasks.quotes import locate, quote, read_json_object, write_json
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 
 
 class NerSchema(BaseModel):

@@ -10,7 +10,7 @@ from app.evaluation.metrics import Place
 from app.i18n import gettext as _
 from app.i18n import mark
 from app.tasks.base import Json, Label, TaskType, TextInputs, check_labels
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 
 
 class SentimentSchema(BaseModel):

@@ -11,7 +11,7 @@ from app.i18n import gettext as _
 from app.i18n import mark
 from app.tasks.base import PALETTE, Json, Label, TaskType, TextInputs, check_labels
 from app.tasks.quotes import locate, quote, read_json_object, write_json
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 
 # Names and meanings of the PropBank guidelines (Bonial et al., PropBank Annotation Guidelines, 2015).
 PROPBANK_ROLES = (

@@ -15,7 +15,7 @@ from app.services import models as model_files
 from app.services import runs, versions, workers
 from app.tasks import get_task
 from app.tasks.base import parse
-from app.tasks.training import Base, FineTuneParams
+from app.training import RUN_KINDS, Base, FineTuneParams
 from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
@@ -128,6 +128,7 @@ def run_context(session: Db, person: Identity, run_id: str) -> dict[str, Any]:
     return {
         **project_context(session, person, view.project.id, "runs"),
         "view": view,
+        "kind": RUN_KINDS[view.kind],
         "run": view.run,
         "job": view.job,
         "live": view.job.state not in FINAL_STATES,
@@ -177,8 +178,8 @@ def try_model(request: Request, person: Person, run_id: str, form: Form) -> Resp
     with session_scope(read_only=True) as session:
         view = runs.get(session, person.actor, run_id)
         task = get_task(view.project.task)
-        version = versions.get(session, person.actor, view.project.id, view.version_number)[0]
-        labels = task.labels(task.parse_schema(version.label_schema))
+        schema = runs.label_schema(session, view)
+        labels = task.labels(task.parse_schema(schema))
     context |= {"run": view.run, "task": task, "labels": {label.name: label for label in labels}}
     status = 422 if context["message"] else 200
     if is_htmx(request):

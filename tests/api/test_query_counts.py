@@ -10,7 +10,7 @@ from sqlalchemy import event
 from app.db import get_engine, session_scope
 from app.models import User
 from app.services import runs
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 from tests.api.conftest import Site
 from tests.factories import (
     actor,

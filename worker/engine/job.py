@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.tasks.tokenize import tokenize
-from app.tasks.training import FineTuneParams
+from app.training import RUN_KINDS, TrainingParams
 from worker.engine.errors import DataError, EngineError
 
 SPLITS = ("train", "validation", "test")
@@ -18,12 +18,14 @@ TokenSpan = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One fine-tuning run as its creator described it."""
+    """One run as its creator described it."""
 
+    kind: str
     task: str
     language: str
     schema: dict[str, Any]
-    params: FineTuneParams
+    params: TrainingParams
+    """Those of its kind."""
     data: Path
     base_model: str | None
 
@@ -32,11 +34,13 @@ class Job:
         """The job of a working folder. Raises EngineError when the file is not one."""
         try:
             given = json.loads(path.read_text(encoding="utf-8"))
+            kind = RUN_KINDS[given["kind"]]
             return cls(
+                kind=kind.name,
                 task=given["task"],
                 language=given.get("language") or "en",
                 schema=given["schema"],
-                params=FineTuneParams.model_validate(given["params"]),
+                params=kind.params.model_validate(given["params"]),
                 data=Path(given["data"]),
                 base_model=given.get("base_model"),
             )

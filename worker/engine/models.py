@@ -19,7 +19,7 @@ from transformers import (
     BertConfig,
 )
 
-from app.tasks.training import FineTuneParams
+from app.training import TrainingParams
 from worker.engine.errors import ModelError
 from worker.engine.files import new_folder
 from worker.engine.wordpiece import train_wordpiece
@@ -76,7 +76,7 @@ def packaged_folder() -> Path:
 
 def open_base(
     base_model: str | None,
-    params: FineTuneParams,
+    params: TrainingParams,
     *,
     texts: Sequence[str],
     cased: bool,
@@ -172,7 +172,7 @@ def _reset_outputs(network: Any, labels: int) -> None:
 
 
 def _make_scratch(
-    params: FineTuneParams, *, texts: Sequence[str], cased: bool, folder: Path
+    params: TrainingParams, *, texts: Sequence[str], cased: bool, folder: Path
 ) -> None:
     """A small BERT's configuration and a WordPiece vocabulary of the texts, written to a folder."""
     positions = max(512, params.max_length)

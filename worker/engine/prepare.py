@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 from worker.engine.job import Item
-from worker.recipes.base import Encoded, Encoder, Recipe
+from worker.recipes.base import Encoded, Encoder, Recipe, Splits
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def sample(splits: dict[str, list[Item]], params: FineTuneParams) -> dict[str, l
 
 def encode_splits(
     recipe: Recipe,
-    splits: dict[str, list[Item]],
+    splits: Splits,
     encoder: Encoder,
     check: Callable[[], None],
 ) -> tuple[dict[str, Encoded], dict[str, int]]:

@@ -41,7 +41,7 @@ def save_model_folder(
             "task": job.task,
             "language": job.language,
             "recipe": recipe.name,
-            "head": job.params.head,
+            "head": "softmax" if run.model.crf is None else "crf",
             "max_length": encoder.max_length,
             "labels": recipe.labels,
             "schema": recipe.schema,

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 from worker.engine.heads import TaskModel
 
 CLIP = 1.0

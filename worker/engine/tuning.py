@@ -7,7 +7,7 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 
 
 def choose_weights(network: Any, params: FineTuneParams) -> None:

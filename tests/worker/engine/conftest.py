@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
+from worker.engine import progress
 from worker.engine.environment import Device
 from worker.engine.errors import ModelError
 from worker.engine.heads import TaskModel
@@ -49,6 +50,12 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step is reported, however quick it is."""
+    monkeypatch.setattr(progress, "STEP_INTERVAL", 0)
+
+
 @pytest.fixture(scope="session")
 def minilm() -> Path:
     """The folder of the packaged MiniLM."""
@@ -83,6 +90,7 @@ def write_job(
     data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     job = {
         "run_id": "a-run",
+        "kind": "finetune",
         "task": task,
         "language": "en",
         "schema": schema,

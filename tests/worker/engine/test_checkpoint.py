@@ -9,8 +9,8 @@ import pytest
 
 from tests.worker.engine.conftest import events, write_job
 from worker.engine.errors import Stopped
+from worker.engine.finetune import fine_tune
 from worker.engine.job import Folder
-from worker.engine.loop import fine_tune
 
 SCHEMA = {"mode": "single", "labels": [{"name": "good"}, {"name": "bad"}]}
 WORDS = {"good": ("lovely", "warm", "funny"), "bad": ("dull", "clumsy", "dreary")}

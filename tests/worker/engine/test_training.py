@@ -20,7 +20,7 @@ from app.tasks import get_task
 from tests.worker.engine.conftest import Row, events, write_job
 from worker import trainer
 from worker.engine.errors import DataError, ModelError
-from worker.engine.loop import fine_tune
+from worker.engine.finetune import fine_tune
 from worker.engine.predict import Predictor
 
 OPENINGS = ("a", "what a", "one more")

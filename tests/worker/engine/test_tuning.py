@@ -11,9 +11,8 @@ from transformers import AutoModelForSequenceClassification
 
 from tests.worker.engine.conftest import events, write_job
 from tests.worker.engine.test_training import sentiment, split
-from worker.engine import loop
+from worker.engine.finetune import fine_tune
 from worker.engine.heads import TaskModel
-from worker.engine.loop import fine_tune
 from worker.engine.predict import Predictor
 
 
@@ -131,6 +130,6 @@ def test_memory_that_is_too_small_for_one_example_says_what_to_do(
     def no_memory(self: TaskModel, batch: Any) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(loop.TaskModel, "logits", no_memory)
+    monkeypatch.setattr(TaskModel, "logits", no_memory)
     with pytest.raises(torch.OutOfMemoryError):
         fine_tune(job(tmp_path / "run", base, epochs=1))

@@ -14,7 +14,7 @@ from app.services import jobs, projects, runs, versions
 from app.services.access import Actor
 from app.services.examples import content_hash
 from app.services.projects import ProjectFields
-from app.tasks.training import FineTuneParams
+from app.training import FineTuneParams
 from tests.conftest import Services, wait_for
 
 GOOD = ("a warm and funny film", "what a lovely evening", "the best soup in town")

@@ -1,0 +1,39 @@
+"""Trying a run's model on texts, now."""
+
+from typing import Any
+
+from app.db import session_scope
+from app.errors import InvalidInput
+from app.i18n import gettext as _
+from app.services import dispatch
+from app.services.access import Actor
+from app.services.runs.reading import require_model
+
+MAX_PREDICT_TEXTS = 64
+MAX_PREDICT_CHARACTERS = 20_000
+_PREDICT_TIMEOUT = 60.0
+
+
+def predict(actor: Actor, run_id: str, texts: list[str]) -> list[dict[str, Any]]:
+    """What the run's model says of some texts, computed by a worker. Opens its own session.
+
+    Raises InvalidInput for too many or too long texts, Unavailable when no worker answers.
+    """
+    if not texts or not all(text.strip() for text in texts):
+        raise InvalidInput.at("texts", _("Give a text to try."))
+    if len(texts) > MAX_PREDICT_TEXTS or sum(map(len, texts)) > MAX_PREDICT_CHARACTERS:
+        raise InvalidInput.at(
+            "texts",
+            _(
+                "At most %(n)s texts with together %(m)s characters at a time.",
+                n=MAX_PREDICT_TEXTS,
+                m=MAX_PREDICT_CHARACTERS,
+            ),
+        )
+    with session_scope(read_only=True) as session:
+        require_model(session, actor, run_id)
+    answer = dispatch.ask(dispatch.PREDICT, [run_id, texts], queue="cpu", timeout=_PREDICT_TIMEOUT)
+    if "error" in answer:
+        raise InvalidInput(answer["error"])
+    predictions: list[dict[str, Any]] = answer["predictions"]
+    return predictions

@@ -1,0 +1,7 @@
+"""What runs are told: one model of parameters for each kind, shared by pages, API, database and engine."""
+
+from app.training.base import Base, TrainingParams
+from app.training.finetune import FineTuneParams, Head, Tuning
+from app.training.kinds import RUN_KINDS, RunKind
+
+__all__ = ["RUN_KINDS", "Base", "FineTuneParams", "Head", "RunKind", "TrainingParams", "Tuning"]

@@ -1,0 +1,26 @@
+"""The kinds of runs: what each is told, and what it leaves."""
+
+from dataclasses import dataclass
+
+from app.i18n import mark
+from app.training.base import TrainingParams
+from app.training.finetune import FineTuneParams
+
+
+@dataclass(frozen=True, slots=True)
+class RunKind:
+    """A kind of run. Its name is also its job's kind, and names its function in the worker's engine and
+    its part of the run page (`templates/partials/run/<name>.html`)."""
+
+    name: str
+    title: str
+    """What it is called on pages, to be translated."""
+    params: type[TrainingParams]
+    leaves_model: bool
+    """Whether it succeeds only with a model."""
+
+
+RUN_KINDS: dict[str, RunKind] = {
+    kind.name: kind
+    for kind in (RunKind("finetune", mark("fine-tuning"), FineTuneParams, leaves_model=True),)
+}

@@ -1,0 +1,210 @@
+"""Fine-tuning, start to end: data, model, loop, test, the model's folder."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from torch import Tensor
+
+from app.tasks import get_task
+from app.training import FineTuneParams
+from worker.engine.batches import Batch
+from worker.engine.checkpoint import Checkpoints, Position
+from worker.engine.environment import choose_device, describe, seed_everything, use_threads
+from worker.engine.errors import Stopped
+from worker.engine.examine import examine, write_predictions
+from worker.engine.files import require_space, write_json
+from worker.engine.heads import TaskModel
+from worker.engine.job import Folder, Item, Job, read_items
+from worker.engine.loop import Loop, Rows, Surroundings
+from worker.engine.models import build_network, open_base
+from worker.engine.prepare import encode_splits, sample
+from worker.engine.progress import Progress
+from worker.engine.save import save_model_folder
+from worker.engine.schedule import build_optimizer
+from worker.engine.scoring import Runner
+from worker.engine.tuning import choose_weights, merge_adapters
+from worker.engine.windows import Frame
+from worker.recipes import RECIPES, Encoder
+from worker.recipes.base import Encoded, Evaluation, Recipe
+
+
+def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+    """Do the folder's job, from its newest checkpoint if it has one; the content of result.json.
+
+    `stop` is asked after every step and between batches of an evaluation: once it says yes, a checkpoint is
+    written and Stopped is raised. Raises EngineError, or what torch raises.
+    """
+    job = Job.read(folder.job)
+    params = cast("FineTuneParams", job.params)
+    with surroundings(folder, params.precision, stop) as around:
+        around.progress.status("loading", "Reading the version's data")
+        splits = sample(read_items(job.data), params)
+        trained = train(
+            job, params, splits, around, checkpoints=folder.checkpoints, scratch=folder.scratch
+        )
+        reports = {}
+        with folder.predictions.open("w", encoding="utf-8") as sink:
+            for split in ("validation", "test"):
+                if splits[split]:
+                    evaluation = trained.evaluate(split, around.progress)
+                    reports[split] = examine(job.task, splits[split], evaluation, seed=params.seed)
+                    write_predictions(sink, split, splits[split], evaluation)
+        around.progress.status("saving", "Saving the model")
+        save_model_folder(
+            folder.model,
+            job=job,
+            recipe=trained.recipe,
+            encoder=trained.encoder,
+            run=trained.run,
+            items=splits["train"][:4],
+        )
+    position = trained.position
+    result = {
+        "primary": trained.recipe.primary,
+        "metrics": reports,
+        "counts": trained.counts,
+        "seconds": round(position.seconds, 3),
+        "best_step": position.best_step if position.best_step is not None else position.step,
+        "parameters": trained.parameters,
+    }
+    write_json(folder.result, result)
+    return result
+
+
+@contextmanager
+def surroundings(
+    folder: Folder, precision: str, stop: Callable[[], bool]
+) -> Iterator[Surroundings]:
+    """The device, the progress file and the wish to stop, for a run of any kind; says where it runs."""
+
+    def check() -> None:
+        if stop():
+            raise Stopped
+
+    device = choose_device(precision)
+    use_threads()
+    with Progress(folder.progress) as progress:
+        progress.write("environment", **describe(device))
+        yield Surroundings(device, progress, check)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained model with what it takes to use it."""
+
+    recipe: Recipe
+    encoder: Encoder
+    run: Runner
+    splits: Mapping[str, Sequence[Item]]
+    encoded: Mapping[str, Encoded]
+    counts: dict[str, int]
+    position: Position
+    parameters: int
+
+    def evaluate(self, split: str, progress: Progress) -> Evaluation:
+        """How good it is on a split, in detail."""
+        items = self.splits[split]
+        progress.status("evaluating", f"Evaluating on {split}: {len(items):,} examples")
+        evaluation = self.recipe.evaluate(items, self.encoded[split], self.run, detailed=True)
+        metrics = _rounded(evaluation)
+        if split == "test":  # validation has its point at the best step already
+            progress.write(
+                "evaluation",
+                step=self.position.step,
+                epoch=self.position.epoch,
+                split=split,
+                metrics=metrics,
+            )
+        return evaluation
+
+
+def train(
+    job: Job,
+    params: FineTuneParams,
+    splits: Mapping[str, Sequence[Item]],
+    around: Surroundings,
+    *,
+    checkpoints: Path,
+    scratch: Path,
+    first_step: int = 0,
+    all_steps: int | None = None,
+) -> Trained:
+    """Train a model on the training split, and take the epoch that is best on validation.
+
+    `first_step` and `all_steps` are those of `Loop`. Raises Stopped, EngineError, or what torch raises.
+    """
+    device, progress = around.device, around.progress
+    seed_everything(params.seed, device)
+    recipe = RECIPES[get_task(job.task).recipe].prepare(job.schema, splits)
+    progress.status("loading", "Loading the base model")
+    base = open_base(
+        job.base_model,
+        params,
+        texts=[item.text for item in splits["train"]],
+        cased=recipe.cased,
+        scratch_folder=scratch,
+    )
+    network = build_network(base, recipe.family, labels=recipe.labels, problem=recipe.problem)
+    choose_weights(network, params)
+    if params.gradient_checkpointing:
+        network.activation_checkpointing_enable()
+    model = TaskModel(network, crf=recipe.crf() if params.head == "crf" else None)
+    model.to(device.torch)
+    parameters = sum(p.numel() for p in model.parameters())
+    # Three checkpoints at worst (last, best, the one being written), each with two moments; the model.
+    checkpoints.parent.mkdir(parents=True, exist_ok=True)
+    require_space(checkpoints.parent, parameters * 4 * (3 * 3 + 1))
+    encoder = Encoder(
+        base.tokenizer,
+        Frame.of(base.tokenizer),
+        max_length=min(params.max_length, base.longest),
+        two_segments=model.takes_segments,
+    )
+    progress.status("tokenising", f"Tokenising {sum(map(len, splits.values())):,} examples")
+    encoded, counts = encode_splits(recipe, splits, encoder, around.check)
+    run = Runner(model, device, pad=base.tokenizer.pad_token_id or 0, check=around.check)
+
+    def loss(batch: Batch) -> Tensor:
+        with device.autocast():
+            logits = model.logits(batch)
+        return model.loss(logits, batch)
+
+    def evaluate() -> list[float] | None:
+        items = splits["validation"]
+        if not items:
+            return None
+        progress.status("evaluating", f"Evaluating on validation: {len(items):,} examples")
+        evaluation = recipe.evaluate(items, encoded["validation"], run)
+        metrics = _rounded(evaluation)
+        progress.write(
+            "evaluation", step=loop.step, epoch=loop.epoch, split="validation", metrics=metrics
+        )
+        return [evaluation.report.scores[recipe.primary], -(evaluation.loss or 0.0)]
+
+    loop = Loop(
+        model,
+        build_optimizer(model, params),
+        params,
+        Rows.of(encoded["train"].windows, run.pad),
+        around,
+        Checkpoints(checkpoints),
+        loss=loss,
+        evaluate=evaluate,
+        patience=params.early_stopping,
+        first_step=first_step,
+        all_steps=all_steps,
+    )
+    position = loop.run()
+    merge_adapters(network)
+    return Trained(recipe, encoder, run, splits, encoded, counts, position, parameters)
+
+
+def _rounded(evaluation: Evaluation) -> dict[str, float]:
+    """The loss and the scores of an evaluation, which are printed, too."""
+    metrics = {"loss": evaluation.loss, **evaluation.report.scores}
+    found = {k: round(v, 6) for k, v in metrics.items() if v is not None}
+    print("  " + "  ".join(f"{k} {v:.4f}" for k, v in found.items()), flush=True)
+    return found
