@@ -14,9 +14,10 @@ from app.db import session_scope
 from app.errors import InvalidInput, NotFound
 from app.models import ACTIVE_STATES, Job, Run
 from app.services.runs import RunSpec, model_key
+from app.services.texts import write_texts
 from app.settings import Settings
 from app.storage import get_storage
-from app.training import RunKind
+from app.training import PretrainParams, RunKind
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _KEEP_LOG_SECONDS = 7 * 86400.0
@@ -50,6 +51,16 @@ def prepare(folder: Path, spec: RunSpec, settings: Settings) -> None:
 
 def _data(spec: RunSpec, folder: Path) -> Path:
     """The file with what the run learns from."""
+    if isinstance(spec.params, PretrainParams):
+        texts = folder / "texts.jsonl"
+        if not texts.exists():  # else an earlier attempt's: a run goes on with what it began with
+            write_texts(
+                texts,
+                spec.project_id,
+                as_of=spec.created_at,
+                validation_percent=spec.params.validation_percent,
+            )
+        return texts
     if spec.version_key is None:
         raise NotFound("The version that the run is over is gone.")
     return get_storage().fetch_file(spec.version_key, folder)

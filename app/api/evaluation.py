@@ -127,7 +127,7 @@ def list_errors(
 )
 def download_predictions(session: Db, person: Person, run_id: RunId) -> Response:
     """What the run predicted for its validation and test splits, with gold and confidence."""
-    view = runs.require_model(session, person.actor, run_id)
+    view = runs.require_labels(session, person.actor, run_id)
     return send_stream(
         evaluation.prediction_chunks(view),
         filename=f"{view.run.name}.predictions.jsonl",

@@ -29,13 +29,14 @@ class RunOut(Answer):
     )
     name: str
     params: dict[str, Any] = Field(
-        description="As it was told; for a fine-tuning, `FineTuneParams`."
+        description="As it was told: `FineTuneParams` or `PretrainParams`, by its kind."
     )
     environment: dict[str, Any] | None = Field(
         description="Packages, device and precision it ran with."
     )
     result: dict[str, Any] | None = Field(
-        description="Scores on validation and test, counts, seconds; null until it has succeeded."
+        description="Scores on validation and test, or perplexity before and after; counts, seconds; null "
+        "until it has succeeded."
     )
     model_size: int | None = Field(description="Bytes of its model; null while there is none.")
     created_at: datetime
@@ -57,6 +58,17 @@ class RunWish(Question):
         {},
         description="Fields of `FineTuneParams`; what is left out is chosen by task, base model and size.",
         examples=[{"epochs": 3, "learning_rate": 1e-4}],
+    )
+
+
+class PretrainWish(Question):
+    """A pre-training to be started."""
+
+    name: str = Field("", description="Left out, it is named after its base model.", max_length=200)
+    params: dict[str, Any] = Field(
+        {},
+        description="Fields of `PretrainParams`; what is left out is chosen by base model and number of texts.",
+        examples=[{"base": "scratch", "epochs": 20}],
     )
 
 
@@ -117,6 +129,22 @@ def start_run(session: Db, person: Person, project_id: ProjectId, wish: RunWish)
         project_id,
         version_number=wish.version,
         params=runs.params_from(session, person.actor, project_id, wish.version, wish.params),
+        name=wish.name,
+    )
+    return _shown(runs.get(session, person.actor, run.id))
+
+
+@router.post("/projects/{project_id}/pretrain", status_code=202)
+def start_pretraining(
+    session: Db, person: Person, project_id: ProjectId, wish: PretrainWish
+) -> RunOut:
+    """Pre-train a model on all texts of a project but those of the test split, labelled or not, by masked
+    words. A fine-tuning starts from it with `{"base": "run", "base_ref": ID}`."""
+    run = runs.create_pretraining(
+        session,
+        person.actor,
+        project_id,
+        params=runs.pretraining_params(session, person.actor, project_id, wish.params),
         name=wish.name,
     )
     return _shown(runs.get(session, person.actor, run.id))
@@ -186,7 +214,10 @@ def download_model(session: Db, person: Person, run_id: RunId) -> Response:
 
 @router.post(
     "/runs/{run_id}/predict",
-    responses={409: problem("The run has no model."), 503: problem("No worker answers.")},
+    responses={
+        409: problem("The run has no model, or one without labels."),
+        503: problem("No worker answers."),
+    },
 )
 def predict(person: Person, run_id: RunId, wish: PredictWish) -> Predictions:
     """Try a run's model on some texts. A worker computes the answer."""

@@ -17,14 +17,15 @@ from app.cli.acting import (
 from app.cli.console import complain, say, show
 from app.cli.local_jobs import watch
 from app.db import session_scope
+from app.models import Run
 from app.services import runs as run_service
 from app.services.access import Actor
-from app.training import FineTuneParams
+from app.training import FineTuneParams, PretrainParams, TrainingParams
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for function in (train, runs):
+    for function in (train, pretrain, runs):
         app.command()(function)
 
 
@@ -49,7 +50,7 @@ def train(
 ) -> None:
     """Start a fine-tuning on a version. A worker carries it out: “annotune up”, or “annotune worker”."""
     wishes: dict[str, Any] = {"base": base, "base_ref": base_ref, "head": head, "epochs": epochs}
-    wishes = {key: value for key, value in wishes.items() if value is not None} | _settings(params)
+    wishes = _wishes(FineTuneParams, wishes, params)
     with command():
         actor = actor_for(who)
         with session_scope() as session:
@@ -63,24 +64,65 @@ def train(
                 params=run_service.params_from(session, actor, found.id, number, wishes),
                 name=name,
             )
-        if not wait:
-            say(f"{run.id}  {run.name}: queued")
-            return
-        _wait(actor, run.id, run.job_id, run.name)
+        _started(actor, run, wait=wait)
 
 
-def _settings(words: list[str] | None) -> dict[str, str]:
-    """What `name=value` words say. Raises BadParameter."""
-    values = {}
+def pretrain(
+    project: ProjectWord,
+    base: Annotated[str | None, typer.Option(help="packaged, scratch, hub, folder or run.")] = None,
+    base_ref: Annotated[
+        str | None, typer.Option(help="Hub id, folder name or run id, where the base needs one.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other parameter, such as seed=7; repeatable."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    who: As = None,
+) -> None:
+    """Pre-train a model on a project's texts, labelled or not; a later “annotune train … --base run” starts
+    from it."""
+    wishes = {"base": base, "base_ref": base_ref, "epochs": epochs}
+    wishes = _wishes(PretrainParams, wishes, params)
+    with command():
+        actor = actor_for(who)
+        with session_scope() as session:
+            found = find_project(session, actor, project)
+            run = run_service.create_pretraining(
+                session,
+                actor,
+                found.id,
+                params=run_service.pretraining_params(session, actor, found.id, wishes),
+                name=name,
+            )
+        _started(actor, run, wait=wait)
+
+
+def _wishes(
+    kind: type[TrainingParams], options: dict[str, Any], words: list[str] | None
+) -> dict[str, Any]:
+    """The options that were given, and what `name=value` words say. Raises BadParameter."""
+    values = {name: value for name, value in options.items() if value is not None}
     for word in words or ():
         name, equals, value = word.partition("=")
-        if not equals or name not in FineTuneParams.model_fields:
-            known = ", ".join(FineTuneParams.model_fields)
+        if not equals or name not in kind.model_fields:
+            known = ", ".join(kind.model_fields)
             raise typer.BadParameter(
                 f"{word}: write NAME=VALUE with one of {known}.", param_hint="--set"
             )
         values[name] = value
     return values
+
+
+def _started(actor: Actor, run: Run, *, wait: bool) -> None:
+    if wait:
+        _wait(actor, run.id, run.job_id, run.name)
+    else:
+        say(f"{run.id}  {run.name}: queued")
 
 
 def _wait(actor: Actor, run_id: str, job_id: str, title: str) -> None:
@@ -96,6 +138,9 @@ def _wait(actor: Actor, run_id: str, job_id: str, title: str) -> None:
         raise typer.Exit(1)
     with session_scope(read_only=True) as session:
         result = run_service.get(session, actor, run_id).run.result or {}
+    if "after" in result:
+        before, after = (result[when]["perplexity"] for when in ("before", "after"))
+        say(f"perplexity: {before:.2f} before, {after:.2f} after")
     for split, report in result.get("metrics", {}).items():
         scores = {k: v for k, v in report["scores"].items() if v is not None}
         if scores:

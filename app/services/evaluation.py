@@ -104,7 +104,7 @@ def wrong(
     `gold` and `predicted` keep those with such a confusion; "missed" and "spurious" stand for nothing, as in
     the confusion matrix. Raises Conflict for a run without predictions.
     """
-    view = runs.require_model(session, actor, run_id)
+    view = runs.require_labels(session, actor, run_id)
     task = get_task(view.project.task)
     examples = 0
     found: list[tuple[Prediction, list[Cell]]] = []
@@ -204,7 +204,7 @@ def compare_runs(
     ids = list(dict.fromkeys(run_ids))
     if not 2 <= len(ids) <= MAX_COMPARED:
         raise InvalidInput.at("runs", _("Choose 2 to %(n)s runs to compare.", n=MAX_COMPARED))
-    views = [runs.require_model(session, actor, run_id) for run_id in ids]
+    views = [runs.require_labels(session, actor, run_id) for run_id in ids]
     if {view.project.id for view in views} != {project_id}:
         raise InvalidInput.at("runs", _("Only runs of this project can be compared here."))
     task = get_task(views[0].project.task)

@@ -3,5 +3,16 @@
 from app.training.base import Base, TrainingParams
 from app.training.finetune import FineTuneParams, Head, Tuning
 from app.training.kinds import RUN_KINDS, RunKind
+from app.training.pretrain import LEAST_TEXTS, PretrainParams
 
-__all__ = ["RUN_KINDS", "Base", "FineTuneParams", "Head", "RunKind", "TrainingParams", "Tuning"]
+__all__ = [
+    "LEAST_TEXTS",
+    "RUN_KINDS",
+    "Base",
+    "FineTuneParams",
+    "Head",
+    "PretrainParams",
+    "RunKind",
+    "TrainingParams",
+    "Tuning",
+]

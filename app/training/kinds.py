@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from app.i18n import mark
 from app.training.base import TrainingParams
 from app.training.finetune import FineTuneParams
+from app.training.pretrain import PretrainParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,20 @@ class RunKind:
     params: type[TrainingParams]
     leaves_model: bool
     """Whether it succeeds only with a model."""
+    model_labels: bool = True
+    """Whether its model says labels of texts, so that it can be tried, scored and compared."""
 
 
 RUN_KINDS: dict[str, RunKind] = {
     kind.name: kind
-    for kind in (RunKind("finetune", mark("fine-tuning"), FineTuneParams, leaves_model=True),)
+    for kind in (
+        RunKind("finetune", mark("fine-tuning"), FineTuneParams, leaves_model=True),
+        RunKind(
+            "pretrain",
+            mark("pre-training"),
+            PretrainParams,
+            leaves_model=True,
+            model_labels=False,
+        ),
+    )
 }

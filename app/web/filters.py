@@ -46,6 +46,7 @@ _METRICS = {
     "predicate_f1": mark("Predicate F1"),
     "sense_accuracy": mark("Sense accuracy"),
     "loss": mark("Loss"),
+    "perplexity": mark("Perplexity"),
 }
 
 _ACTIONS = {
@@ -131,6 +132,11 @@ def percent(value: float | None) -> str:
     return "—" if value is None else f"{100 * value:.1f}"
 
 
+def perplexity(value: float) -> str:
+    """A perplexity for people: decimals only where they say something."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def signed(value: float) -> str:
     """A difference of shares of 1 as points with a sign: +2.1, −0.4."""
     points = f"{abs(100 * value):.1f}"
@@ -212,6 +218,7 @@ FILTERS = {
     "number": number,
     "to_json": to_json,
     "percent": percent,
+    "perplexity": perplexity,
     "metric_title": metric_title,
     "series": series,
     "score_series": score_series,

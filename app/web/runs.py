@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from app.db import session_scope
@@ -15,7 +16,14 @@ from app.services import models as model_files
 from app.services import runs, versions, workers
 from app.tasks import get_task
 from app.tasks.base import parse
-from app.training import RUN_KINDS, Base, FineTuneParams
+from app.training import (
+    LEAST_TEXTS,
+    RUN_KINDS,
+    Base,
+    FineTuneParams,
+    PretrainParams,
+    TrainingParams,
+)
 from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
@@ -54,9 +62,12 @@ def train_page(
     project_id: str,
     number: int,
     clone: str | None = None,
+    start_from: str | None = None,
 ) -> Response:
     context = project_context(session, person, project_id, "versions")
     values = runs.get(session, person.actor, clone).run.params if clone else {}
+    if start_from:
+        values = {"base": "run", "base_ref": start_from}
     return _train(request, session, person, context, number, values, Problems())
 
 
@@ -71,7 +82,7 @@ def _train(
 ) -> Response:
     project = context["project"]
     version = versions.ready(session, person.actor, project.id, number)
-    suggested = {
+    suggested: dict[str | None, dict[str, Any]] = {
         base: runs.suggested_params(project.task, version, base).model_dump()
         for base in get_args(Base)
     }
@@ -81,7 +92,7 @@ def _train(
         status=422 if problems else 200,
         **context,
         version=version,
-        values=suggested[values.get("base", "packaged")] | values,
+        values=suggested.get(values.get("base"), suggested["packaged"]) | values,
         fields=FineTuneParams.model_fields,
         suggested=suggested,
         base_folders=runs.base_folders(),
@@ -96,12 +107,7 @@ def start_run(
 ) -> Response:
     context = project_context(session, person, project_id, "versions")
     problems = Problems()
-    values: dict[str, Any] = {
-        name: text(form, name).strip()
-        for name in FineTuneParams.model_fields
-        if text(form, name).strip()
-    }
-    values["base_ref"] = text(form, f"base_ref_{values.get('base', '')}").strip() or None
+    values = _values(form, FineTuneParams)
     with collecting(session, problems):
         params = parse(FineTuneParams, values, _("The run cannot be started as it is."))
         run = runs.create(
@@ -114,6 +120,71 @@ def start_run(
         )
     if problems:
         return _train(request, session, person, context, number, values, problems)
+    return redirect(request, f"/runs/{run.id}")
+
+
+def _values(form: FormData, kind: type[TrainingParams]) -> dict[str, Any]:
+    """The parameters that a form says."""
+    values: dict[str, Any] = {
+        name: text(form, name).strip() for name in kind.model_fields if text(form, name).strip()
+    }
+    values["base_ref"] = text(form, f"base_ref_{values.get('base', '')}").strip() or None
+    return values
+
+
+@router.get("/projects/{project_id}/pretrain")
+def pretrain_page(
+    request: Request, session: Db, person: Person, project_id: str, clone: str | None = None
+) -> Response:
+    context = project_context(session, person, project_id, "runs")
+    values = runs.get(session, person.actor, clone).run.params if clone else {}
+    return _pretrain(request, session, person, context, values, Problems())
+
+
+def _pretrain(
+    request: Request,
+    session: Db,
+    person: Identity,
+    context: dict[str, Any],
+    values: dict[str, Any],
+    problems: Problems,
+) -> Response:
+    project = context["project"]
+    suggested: dict[str | None, dict[str, Any]] = {
+        base: runs.suggested_pretraining(project, base).model_dump() for base in get_args(Base)
+    }
+    return render(
+        request,
+        "pages/pretrain.html",
+        status=422 if problems else 200,
+        **context,
+        least=LEAST_TEXTS,
+        values=suggested.get(values.get("base"), suggested["packaged"]) | values,
+        fields=PretrainParams.model_fields,
+        suggested=suggested,
+        base_folders=runs.base_folders(),
+        base_runs=runs.base_runs(session, person.actor, project),
+        problems=problems,
+    )
+
+
+@router.post("/projects/{project_id}/pretrain")
+def start_pretraining(
+    request: Request, session: Db, person: Person, project_id: str, form: Form
+) -> Response:
+    context = project_context(session, person, project_id, "runs")
+    problems = Problems()
+    values = _values(form, PretrainParams)
+    with collecting(session, problems):
+        run = runs.create_pretraining(
+            session,
+            person.actor,
+            project_id,
+            params=parse(PretrainParams, values, _("The run cannot be started as it is.")),
+            name=text(form, "name"),
+        )
+    if problems:
+        return _pretrain(request, session, person, context, values, problems)
     return redirect(request, f"/runs/{run.id}")
 
 
@@ -136,6 +207,7 @@ def run_context(session: Db, person: Identity, run_id: str) -> dict[str, Any]:
         "evaluations": evaluations,
         "log": runs.log_tail(session, run_id),
         "ahead": runs.queued_before(session, view.job),
+        "newest_version": versions.newest_ready(session, view.project.id),
         "is_served": view.job.state != "queued" or workers.is_served(session, "gpu"),
     }
 

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from worker.engine.finetune import fine_tune
 from worker.engine.job import Folder, Job
+from worker.engine.pretrain import pretrain
 
 
 class Doing(Protocol):
@@ -14,7 +15,7 @@ class Doing(Protocol):
     def __call__(self, folder: Folder, *, stop: Callable[[], bool]) -> dict[str, Any]: ...
 
 
-DOINGS: dict[str, Doing] = {"finetune": fine_tune}
+DOINGS: dict[str, Doing] = {"finetune": fine_tune, "pretrain": pretrain}
 
 
 def carry_out(folder: Folder, *, stop: Callable[[], bool]) -> dict[str, Any]:

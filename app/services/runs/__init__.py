@@ -3,6 +3,11 @@
 from app.services.runs.curves import MAX_CURVE_POINTS, log_chunks, log_tail, points
 from app.services.runs.keys import model_key, predictions_key
 from app.services.runs.predicting import MAX_PREDICT_CHARACTERS, MAX_PREDICT_TEXTS, predict
+from app.services.runs.pretraining import (
+    create_pretraining,
+    pretraining_params,
+    suggested_pretraining,
+)
 from app.services.runs.reading import (
     RunView,
     cancel,
@@ -11,6 +16,7 @@ from app.services.runs.reading import (
     list_runs,
     queued_before,
     remove,
+    require_labels,
     require_model,
 )
 from app.services.runs.reporting import RunSpec, complete, prepare, record
@@ -33,6 +39,7 @@ __all__ = [
     "cancel",
     "complete",
     "create",
+    "create_pretraining",
     "get",
     "label_schema",
     "list_runs",
@@ -44,9 +51,12 @@ __all__ = [
     "predict",
     "predictions_key",
     "prepare",
+    "pretraining_params",
     "queued_before",
     "record",
     "remove",
+    "require_labels",
     "require_model",
     "suggested_params",
+    "suggested_pretraining",
 ]

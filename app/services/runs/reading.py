@@ -15,6 +15,7 @@ from app.services import audit, jobs
 from app.services.access import Actor, project_for
 from app.services.runs.keys import model_key, predictions_key
 from app.storage import get_storage
+from app.training import RUN_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,17 @@ class RunView:
         """What the run does: one of `RUN_KINDS`."""
         return self.job.kind
 
+    @property
+    def labels(self) -> bool:
+        """Whether the run has a model that says labels of texts."""
+        return self.run.model_size is not None and RUN_KINDS[self.kind].model_labels
+
 
 def list_runs(
     session: Session, actor: Actor, project_id: str | None = None, *, limit: int = 100
 ) -> list[RunView]:
     """Runs that this person sees, newest first; of one project, or of all."""
-    query = _views().order_by(Run.created_at.desc(), Run.id).limit(limit)
+    query = views().order_by(Run.created_at.desc(), Run.id).limit(limit)
     if project_id is not None:
         project_for(session, actor, project_id)
         query = query.where(Run.project_id == project_id)
@@ -50,7 +56,7 @@ def list_runs(
 
 def get(session: Session, actor: Actor, run_id: str) -> RunView:
     """One run. Raises NotFound."""
-    row = session.execute(_views().where(Run.id == run_id)).first()
+    row = session.execute(views().where(Run.id == run_id)).first()
     if row is None:
         raise NotFound(_("There is no such run."))
     view = RunView(*row)
@@ -61,7 +67,8 @@ def get(session: Session, actor: Actor, run_id: str) -> RunView:
     return view
 
 
-def _views() -> Any:
+def views() -> Any:
+    """The query for RunViews."""
     return (
         select(Run, Job, Project, DatasetVersion.number)
         .join(Job, Job.id == Run.job_id)
@@ -135,4 +142,17 @@ def require_model(session: Session, actor: Actor, run_id: str) -> RunView:
     view = get(session, actor, run_id)
     if view.run.model_size is None:
         raise Conflict(_("This run has no model: it has not succeeded (yet)."))
+    return view
+
+
+def require_labels(session: Session, actor: Actor, run_id: str) -> RunView:
+    """A run whose model says labels of texts. Raises Conflict where it has none that does."""
+    view = require_model(session, actor, run_id)
+    if not view.labels:
+        raise Conflict(
+            _(
+                "The run “%(name)s” pre-trained a model, which knows no labels yet: fine-tune it first.",
+                name=view.run.name,
+            )
+        )
     return view

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ class RunSpec:
     params: TrainingParams
     version_key: str | None
     """Where the version's file lies; None for a run that is not over a version."""
+    created_at: datetime
+    """When it was wished for: a run over all texts is over those of that moment."""
 
 
 def prepare(claim: jobs.Claim) -> RunSpec:
@@ -49,6 +52,7 @@ def prepare(claim: jobs.Claim) -> RunSpec:
             schema=version.label_schema if version else project.label_schema,
             params=RUN_KINDS[claim.kind].params.model_validate(run.params),
             version_key=data_key(version.id) if version else None,
+            created_at=run.created_at,
         )
 
 

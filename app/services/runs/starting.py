@@ -7,14 +7,15 @@ from sqlalchemy.orm import Session
 
 from app.errors import InvalidInput
 from app.i18n import gettext as _
-from app.models import DatasetVersion, Member, Project, Run
+from app.models import DatasetVersion, Job, Member, Project, Run
 from app.services import audit, jobs
 from app.services.access import Actor, project_for
+from app.services.runs.reading import RunView, views
 from app.services.versions import ready
 from app.settings import get_settings
 from app.tasks import get_task
 from app.tasks.base import parse
-from app.training import Base, FineTuneParams, TrainingParams
+from app.training import RUN_KINDS, Base, FineTuneParams, TrainingParams
 
 
 def create(
@@ -37,7 +38,7 @@ def create(
         kind="finetune",
         params=params,
         version=version,
-        name=name or _default_name(session, project, params),
+        name=name or default_name(session, project, params, params.head),
     )
 
 
@@ -124,20 +125,24 @@ def base_folders() -> list[str]:
     )
 
 
-def base_runs(session: Session, actor: Actor, project: Project) -> list[Run]:
-    """Earlier runs of the project's task whose models may be trained further."""
-    query = (
-        select(Run)
-        .join(Project, Project.id == Run.project_id)
-        .where(Project.task == project.task, Run.model_size.is_not(None))
-        .order_by(Run.created_at.desc())
-        .limit(100)
+def base_runs(session: Session, actor: Actor, project: Project) -> list[RunView]:
+    """The newest 100 earlier runs whose models may be trained further: pre-trained ones of any project that
+    this person sees, and others of the project's task."""
+    query = _base_runs(actor, project).order_by(Run.created_at.desc()).limit(100)
+    return [RunView(*row) for row in session.execute(query)]
+
+
+def _base_runs(actor: Actor, project: Project) -> Any:
+    of_any_task = [kind.name for kind in RUN_KINDS.values() if not kind.model_labels]
+    query = views().where(
+        Run.model_size.is_not(None),
+        (Project.task == project.task) | Job.kind.in_(of_any_task),
     )
     if not actor.is_admin:
         query = query.join(Member, Member.project_id == Run.project_id).where(
             Member.user_id == actor.user_id
         )
-    return list(session.scalars(query))
+    return query
 
 
 def check_base(session: Session, actor: Actor, project: Project, params: TrainingParams) -> None:
@@ -147,13 +152,16 @@ def check_base(session: Session, actor: Actor, project: Project, params: Trainin
         raise InvalidInput.at(
             "base_ref", _("There is no base model folder “%(name)s”.", name=reference)
         )
-    if params.base == "run" and reference not in {r.id for r in base_runs(session, actor, project)}:
-        raise InvalidInput.at(
-            "base_ref", _("There is no such earlier run with a model for this task.")
-        )
+    if params.base == "run":
+        found = session.execute(_base_runs(actor, project).where(Run.id == reference)).first()
+        if found is None:
+            raise InvalidInput.at(
+                "base_ref", _("There is no such earlier run with a model for this task.")
+            )
 
 
-def _default_name(session: Session, project: Project, params: FineTuneParams) -> str:
+def default_name(session: Session, project: Project, params: TrainingParams, what: str) -> str:
+    """What a run is called where nobody says otherwise: after its base model and what it does."""
     number = session.scalar(select(func.count()).where(Run.project_id == project.id)) or 0
     base = {"packaged": "MiniLM", "scratch": "scratch"}.get(params.base) or str(params.base_ref)
-    return f"{base} {params.head} #{number + 1}"
+    return f"{base} {what} #{number + 1}"
