@@ -19,12 +19,12 @@ from app.cli.local_jobs import watch
 from app.db import session_scope
 from app.services import runs as run_service
 from app.services.access import Actor
-from app.training import FineTuneParams
+from app.training import CrossValidateParams, FineTuneParams, TrainingParams
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for function in (train, runs):
+    for function in (train, crossvalidate, runs):
         app.command()(function)
 
 
@@ -69,13 +69,55 @@ def train(
         _wait(actor, run.id, run.job_id, run.name)
 
 
-def _settings(words: list[str] | None) -> dict[str, str]:
+def crossvalidate(
+    project: ProjectWord,
+    version: VersionWord = "latest",
+    folds: Annotated[int | None, typer.Option(help="Parts the examples are cut into.")] = None,
+    base: Annotated[str | None, typer.Option(help="packaged, scratch, hub, folder or run.")] = None,
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other parameter, such as epochs=5; repeatable."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    who: As = None,
+) -> None:
+    """Start a cross-validation on a version's training and validation splits. A worker carries it out."""
+    wishes: dict[str, Any] = {"base": base, "folds": folds}
+    wishes = {key: value for key, value in wishes.items() if value is not None}
+    wishes |= _settings(params, CrossValidateParams)
+    with command():
+        actor = actor_for(who)
+        with session_scope() as session:
+            found = find_project(session, actor, project)
+            number = find_version(session, actor, found, version)
+            run = run_service.cross_validate(
+                session,
+                actor,
+                found.id,
+                version_number=number,
+                params=run_service.params_from(
+                    session, actor, found.id, number, wishes, CrossValidateParams
+                ),
+                name=name,
+            )
+        if not wait:
+            say(f"{run.id}  {run.name}: queued")
+            return
+        _wait(actor, run.id, run.job_id, run.name)
+
+
+def _settings(
+    words: list[str] | None, params_type: type[TrainingParams] = FineTuneParams
+) -> dict[str, str]:
     """What `name=value` words say. Raises BadParameter."""
     values = {}
     for word in words or ():
         name, equals, value = word.partition("=")
-        if not equals or name not in FineTuneParams.model_fields:
-            known = ", ".join(FineTuneParams.model_fields)
+        if not equals or name not in params_type.model_fields:
+            known = ", ".join(params_type.model_fields)
             raise typer.BadParameter(
                 f"{word}: write NAME=VALUE with one of {known}.", param_hint="--set"
             )
@@ -100,6 +142,9 @@ def _wait(actor: Actor, run_id: str, job_id: str, title: str) -> None:
         scores = {k: v for k, v in report["scores"].items() if v is not None}
         if scores:
             say(f"{split}: " + ", ".join(f"{k} {v:.4f}" for k, v in scores.items()))
+    if means := result.get("mean"):
+        spread = result["deviation"]
+        say("folds: " + ", ".join(f"{k} {v:.4f} ± {spread[k]:.4f}" for k, v in means.items()))
 
 
 def runs(

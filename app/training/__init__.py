@@ -1,7 +1,17 @@
 """What runs are told: one model of parameters for each kind, shared by pages, API, database and engine."""
 
 from app.training.base import Base, TrainingParams
+from app.training.crossvalidate import CrossValidateParams
 from app.training.finetune import FineTuneParams, Head, Tuning
 from app.training.kinds import RUN_KINDS, RunKind
 
-__all__ = ["RUN_KINDS", "Base", "FineTuneParams", "Head", "RunKind", "TrainingParams", "Tuning"]
+__all__ = [
+    "RUN_KINDS",
+    "Base",
+    "CrossValidateParams",
+    "FineTuneParams",
+    "Head",
+    "RunKind",
+    "TrainingParams",
+    "Tuning",
+]

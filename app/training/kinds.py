@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.i18n import mark
 from app.training.base import TrainingParams
+from app.training.crossvalidate import CrossValidateParams
 from app.training.finetune import FineTuneParams
 
 
@@ -22,5 +23,8 @@ class RunKind:
 
 RUN_KINDS: dict[str, RunKind] = {
     kind.name: kind
-    for kind in (RunKind("finetune", mark("fine-tuning"), FineTuneParams, leaves_model=True),)
+    for kind in (
+        RunKind("finetune", mark("fine-tuning"), FineTuneParams, leaves_model=True),
+        RunKind("crossvalidate", mark("cross-validation"), CrossValidateParams, leaves_model=False),
+    )
 }

@@ -11,11 +11,11 @@ from app.http.download import send_stream
 from app.http.identity import Db, Identity, Person
 from app.i18n import gettext as _
 from app.models import FINAL_STATES
+from app.services import label_issues, runs, versions, workers
 from app.services import models as model_files
-from app.services import runs, versions, workers
 from app.tasks import get_task
 from app.tasks.base import parse
-from app.training import RUN_KINDS, Base, FineTuneParams
+from app.training import RUN_KINDS, Base, CrossValidateParams, FineTuneParams
 from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
@@ -56,7 +56,10 @@ def train_page(
     clone: str | None = None,
 ) -> Response:
     context = project_context(session, person, project_id, "versions")
-    values = runs.get(session, person.actor, clone).run.params if clone else {}
+    values: dict[str, Any] = {}
+    if clone:
+        view = runs.get(session, person.actor, clone)
+        values = view.run.params | {"kind": view.kind}
     return _train(request, session, person, context, number, values, Problems())
 
 
@@ -81,8 +84,10 @@ def _train(
         status=422 if problems else 200,
         **context,
         version=version,
-        values=suggested[values.get("base", "packaged")] | values,
-        fields=FineTuneParams.model_fields,
+        values={"kind": "finetune", "folds": CrossValidateParams.model_fields["folds"].default}
+        | suggested[values.get("base", "packaged")]
+        | values,
+        fields=CrossValidateParams.model_fields,
         suggested=suggested,
         base_folders=runs.base_folders(),
         base_runs=runs.base_runs(session, person.actor, project),
@@ -96,24 +101,24 @@ def start_run(
 ) -> Response:
     context = project_context(session, person, project_id, "versions")
     problems = Problems()
+    is_crossed = text(form, "kind") == "crossvalidate"
+    params_type = CrossValidateParams if is_crossed else FineTuneParams
     values: dict[str, Any] = {
         name: text(form, name).strip()
-        for name in FineTuneParams.model_fields
+        for name in params_type.model_fields
         if text(form, name).strip()
     }
     values["base_ref"] = text(form, f"base_ref_{values.get('base', '')}").strip() or None
     with collecting(session, problems):
-        params = parse(FineTuneParams, values, _("The run cannot be started as it is."))
-        run = runs.create(
-            session,
-            person.actor,
-            project_id,
-            version_number=number,
-            params=params,
-            name=text(form, "name"),
-        )
+        params = parse(params_type, values, _("The run cannot be started as it is."))
+        wish: dict[str, Any] = {"version_number": number, "name": text(form, "name")}
+        if isinstance(params, CrossValidateParams):
+            run = runs.cross_validate(session, person.actor, project_id, params=params, **wish)
+        else:
+            run = runs.create(session, person.actor, project_id, params=params, **wish)
     if problems:
-        return _train(request, session, person, context, number, values, problems)
+        shown = values | {"kind": "crossvalidate" if is_crossed else "finetune"}
+        return _train(request, session, person, context, number, shown, problems)
     return redirect(request, f"/runs/{run.id}")
 
 
@@ -136,8 +141,13 @@ def run_context(session: Db, person: Identity, run_id: str) -> dict[str, Any]:
         "evaluations": evaluations,
         "log": runs.log_tail(session, run_id),
         "ahead": runs.queued_before(session, view.job),
+        "issues_left": label_issues.left_of(session, run_id) if _has_issues(view) else None,
         "is_served": view.job.state != "queued" or workers.is_served(session, "gpu"),
     }
+
+
+def _has_issues(view: runs.RunView) -> bool:
+    return bool((view.run.result or {}).get("label_issues"))
 
 
 @router.get("/runs/{run_id}")

@@ -12,12 +12,14 @@ from app.services.runs.reading import (
     queued_before,
     remove,
     require_model,
+    require_success,
 )
 from app.services.runs.reporting import RunSpec, complete, prepare, record
 from app.services.runs.starting import (
     base_folders,
     base_runs,
     create,
+    cross_validate,
     params_from,
     suggested_params,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "cancel",
     "complete",
     "create",
+    "cross_validate",
     "get",
     "label_schema",
     "list_runs",
@@ -48,5 +51,6 @@ __all__ = [
     "record",
     "remove",
     "require_model",
+    "require_success",
     "suggested_params",
 ]

@@ -32,6 +32,11 @@ class RunView:
         """What the run does: one of `RUN_KINDS`."""
         return self.job.kind
 
+    @property
+    def is_comparable(self) -> bool:
+        """Whether it has predictions of examples that other runs may have been asked, too."""
+        return self.run.model_size is not None or "folds" in (self.run.result or {})
+
 
 def list_runs(
     session: Session, actor: Actor, project_id: str | None = None, *, limit: int = 100
@@ -128,6 +133,14 @@ def label_schema(session: Session, view: RunView) -> dict[str, Any]:
     if view.run.version_id is None:
         return view.project.label_schema
     return session.get_one(DatasetVersion, view.run.version_id).label_schema
+
+
+def require_success(session: Session, actor: Actor, run_id: str) -> RunView:
+    """A run that has succeeded. Raises Conflict where it has not."""
+    view = get(session, actor, run_id)
+    if view.job.state != "succeeded":
+        raise Conflict(_("This run has no predictions: it has not succeeded (yet)."))
+    return view
 
 
 def require_model(session: Session, actor: Actor, run_id: str) -> RunView:
