@@ -42,19 +42,22 @@ def cross_validate(folder: Folder, *, stop: Callable[[], bool] = lambda: False) 
         splits = read_items(job.data)
         items = splits["train"] + splits["validation"]
         numbers = assign_folds(items, params.folds, seed=params.seed)
+        parts = [Folder(folder.root / "folds" / f"{n + 1:02d}") for n in range(params.folds)]
+        begins = next((n for n, part in enumerate(parts) if not part.result.exists()), None)
         folds: list[dict[str, Any]] = []
         predictions: list[Prediction | None] = [None] * len(items)
-        for fold in range(params.folds):
+        for fold, part in enumerate(parts):
             held = [n for n, number in enumerate(numbers) if number == fold]
             done = _fold(
                 job,
                 params,
                 around,
-                Folder(folder.root / "folds" / f"{fold + 1:02d}"),
+                part,
                 number=fold,
                 learned=[item for item, n in zip(items, numbers, strict=True) if n != fold],
                 held=[items[n] for n in held],
                 first_step=sum(row["steps"] for row in folds),
+                goes_on=around.progress.had_earlier_attempt and fold == begins,
             )
             for n, said in zip(held, done.pop("predictions"), strict=True):
                 predictions[n] = Prediction(**said)
@@ -94,11 +97,12 @@ def _fold(
     learned: list[Item],
     held: list[Item],
     first_step: int,
+    goes_on: bool,
 ) -> dict[str, Any]:
     """Train on all folds but one and evaluate on that one; what is kept of it.
 
     The epoch is chosen without the fold that is held out: it is the last one, or, with early stopping, the
-    one that is best on a part of the others.
+    one that is best on a part of the others. `goes_on`: an earlier attempt has been in this fold.
     """
     progress = around.progress
     progress.write("fold", number=number + 1, folds=params.folds)
@@ -114,8 +118,7 @@ def _fold(
             f"Fold {number + 1} of {params.folds}: {len(splits['train']):,} examples to learn from, "
             f"{len(held):,} held out",
         )
-        is_resumed = progress.had_earlier_attempt and first_step
-        if is_resumed and Checkpoints(part.checkpoints).newest() is None:
+        if goes_on and first_step and Checkpoints(part.checkpoints).newest() is None:
             progress.write("resumed", step=first_step)
         trained = train(
             job,

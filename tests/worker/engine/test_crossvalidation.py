@@ -197,7 +197,7 @@ def test_planted_wrong_labels_are_the_first_in_the_list(tmp_path: Path) -> None:
         {"train": rows},
         kind="crossvalidate",
         folds=3,
-        epochs=6,
+        epochs=12,
         learning_rate=1e-2,
     )
     result = cross_validate(folder)
