@@ -51,4 +51,5 @@ def assign_folds(items: Sequence[Item], folds: int, *, seed: int) -> list[int]:
 
 def _labels(item: Item) -> Sequence[str]:
     """The labels of a text as a whole; none for tasks that label its parts."""
-    return item.annotation.get("labels", ())
+    found: Sequence[str] = item.annotation.get("labels", ())
+    return found

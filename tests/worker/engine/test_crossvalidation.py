@@ -41,7 +41,7 @@ def said(folder: Folder) -> list[dict[str, Any]]:
     return [json.loads(line) for line in folder.predictions.read_text().splitlines()]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     texts=st.lists(st.sampled_from("abcdefghijklmnop"), min_size=12, max_size=80),
     folds=st.integers(2, 6),
