@@ -68,6 +68,8 @@ class Progress:
             }
         elif kind == "status":
             self.state |= {"phase": event.get("phase", ""), "text": event.get("text", "")}
+        elif kind == "fold":
+            self.state |= {"fold": event.get("number"), "folds": event.get("folds")}
         elif kind == "environment":
             report.environment = {key: value for key, value in event.items() if key != "type"}
         elif kind == "resumed":

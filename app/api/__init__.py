@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from app.api import (
     account,
+    crossvalidation,
     evaluation,
     examples,
     imports,
@@ -44,6 +45,7 @@ for module in (
     versions,
     runs,
     evaluation,
+    crossvalidation,
     jobs,
     workers,
     users,

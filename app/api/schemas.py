@@ -30,7 +30,7 @@ class JobOut(Answer):
     """Long work: an import, a freeze, a training."""
 
     id: str
-    kind: Literal["import", "freeze", "finetune", "pretrain"] = Field(
+    kind: Literal["import", "freeze", "finetune", "pretrain", "crossvalidate"] = Field(
         description="What kind of work it is."
     )
     state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]

@@ -20,12 +20,12 @@ from app.db import session_scope
 from app.models import Run
 from app.services import runs as run_service
 from app.services.access import Actor
-from app.training import FineTuneParams, PretrainParams, TrainingParams
+from app.training import CrossValidateParams, FineTuneParams, PretrainParams, TrainingParams
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for function in (train, pretrain, runs):
+    for function in (train, crossvalidate, pretrain, runs):
         app.command()(function)
 
 
@@ -62,6 +62,41 @@ def train(
                 found.id,
                 version_number=number,
                 params=run_service.params_from(session, actor, found.id, number, wishes),
+                name=name,
+            )
+        _started(actor, run, wait=wait)
+
+
+def crossvalidate(
+    project: ProjectWord,
+    version: VersionWord = "latest",
+    folds: Annotated[int | None, typer.Option(help="Parts the examples are cut into.")] = None,
+    base: Annotated[str | None, typer.Option(help="packaged, scratch, hub, folder or run.")] = None,
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other parameter, such as epochs=5; repeatable."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    who: As = None,
+) -> None:
+    """Start a cross-validation on a version's training and validation splits. A worker carries it out."""
+    wishes = _wishes(CrossValidateParams, {"base": base, "folds": folds}, params)
+    with command():
+        actor = actor_for(who)
+        with session_scope() as session:
+            found = find_project(session, actor, project)
+            number = find_version(session, actor, found, version)
+            run = run_service.cross_validate(
+                session,
+                actor,
+                found.id,
+                version_number=number,
+                params=run_service.params_from(
+                    session, actor, found.id, number, wishes, CrossValidateParams
+                ),
                 name=name,
             )
         _started(actor, run, wait=wait)
@@ -145,6 +180,9 @@ def _wait(actor: Actor, run_id: str, job_id: str, title: str) -> None:
         scores = {k: v for k, v in report["scores"].items() if v is not None}
         if scores:
             say(f"{split}: " + ", ".join(f"{k} {v:.4f}" for k, v in scores.items()))
+    if means := result.get("mean"):
+        spread = result["deviation"]
+        say("folds: " + ", ".join(f"{k} {v:.4f} ± {spread[k]:.4f}" for k, v in means.items()))
 
 
 def runs(

@@ -4,6 +4,7 @@ from app.models.audit import AuditEntry
 from app.models.base import Base, new_id, now
 from app.models.example import Annotation, Example
 from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
+from app.models.label_issue import LabelIssue
 from app.models.project import Member, Project, Roleset
 from app.models.run import Run, RunLog, RunPoint
 from app.models.user import ApiToken, LoginFailure, LoginSession, User
@@ -21,6 +22,7 @@ __all__ = [
     "Example",
     "Import",
     "Job",
+    "LabelIssue",
     "LoginFailure",
     "LoginSession",
     "Member",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.i18n import mark
 from app.training.base import TrainingParams
+from app.training.crossvalidate import CrossValidateParams
 from app.training.finetune import FineTuneParams
 from app.training.pretrain import PretrainParams
 
@@ -34,5 +35,6 @@ RUN_KINDS: dict[str, RunKind] = {
             leaves_model=True,
             model_labels=False,
         ),
+        RunKind("crossvalidate", mark("cross-validation"), CrossValidateParams, leaves_model=False),
     )
 }

@@ -153,6 +153,19 @@ def metric_title(name: str) -> str:
     return gettext(_METRICS[name]) if name in _METRICS else name.replace("_", " ")
 
 
+_SPLITS = {
+    "train": mark("Train"),
+    "validation": mark("Validation"),
+    "test": mark("Test"),
+    "out_of_fold": mark("Out of fold"),
+}
+
+
+def split_title(name: str) -> str:
+    """A split's name for people."""
+    return gettext(_SPLITS[name])
+
+
 def series(points: list[dict[str, Any]], path: str) -> list[list[float]]:
     """[step, value] pairs of one value of each point; `metrics.loss` looks into `metrics`."""
     pairs = []
@@ -213,6 +226,7 @@ FILTERS = {
     "activity": activity,
     "markdown": markdown,
     "size": file_size,
+    "split_title": split_title,
     "duration": duration,
     "ago": ago,
     "number": number,

@@ -12,14 +12,15 @@ from app.http.download import send_stream
 from app.http.identity import Db, Identity, Person
 from app.i18n import gettext as _
 from app.models import FINAL_STATES
+from app.services import label_issues, runs, versions, workers
 from app.services import models as model_files
-from app.services import runs, versions, workers
 from app.tasks import get_task
 from app.tasks.base import parse
 from app.training import (
     LEAST_TEXTS,
     RUN_KINDS,
     Base,
+    CrossValidateParams,
     FineTuneParams,
     PretrainParams,
     TrainingParams,
@@ -65,7 +66,10 @@ def train_page(
     start_from: str | None = None,
 ) -> Response:
     context = project_context(session, person, project_id, "versions")
-    values = runs.get(session, person.actor, clone).run.params if clone else {}
+    values: dict[str, Any] = {}
+    if clone:
+        view = runs.get(session, person.actor, clone)
+        values = view.run.params | {"kind": view.kind}
     if start_from:
         values = {"base": "run", "base_ref": start_from}
     return _train(request, session, person, context, number, values, Problems())
@@ -92,8 +96,10 @@ def _train(
         status=422 if problems else 200,
         **context,
         version=version,
-        values=suggested.get(values.get("base"), suggested["packaged"]) | values,
-        fields=FineTuneParams.model_fields,
+        values={"kind": "finetune", "folds": CrossValidateParams.model_fields["folds"].default}
+        | suggested.get(values.get("base"), suggested["packaged"])
+        | values,
+        fields=CrossValidateParams.model_fields,
         suggested=suggested,
         base_folders=runs.base_folders(),
         base_runs=runs.base_runs(session, person.actor, project),
@@ -107,19 +113,19 @@ def start_run(
 ) -> Response:
     context = project_context(session, person, project_id, "versions")
     problems = Problems()
-    values = _values(form, FineTuneParams)
+    is_crossed = text(form, "kind") == "crossvalidate"
+    params_type = CrossValidateParams if is_crossed else FineTuneParams
+    values = _values(form, params_type)
     with collecting(session, problems):
-        params = parse(FineTuneParams, values, _("The run cannot be started as it is."))
-        run = runs.create(
-            session,
-            person.actor,
-            project_id,
-            version_number=number,
-            params=params,
-            name=text(form, "name"),
-        )
+        params = parse(params_type, values, _("The run cannot be started as it is."))
+        wish: dict[str, Any] = {"version_number": number, "name": text(form, "name")}
+        if isinstance(params, CrossValidateParams):
+            run = runs.cross_validate(session, person.actor, project_id, params=params, **wish)
+        else:
+            run = runs.create(session, person.actor, project_id, params=params, **wish)
     if problems:
-        return _train(request, session, person, context, number, values, problems)
+        shown = values | {"kind": "crossvalidate" if is_crossed else "finetune"}
+        return _train(request, session, person, context, number, shown, problems)
     return redirect(request, f"/runs/{run.id}")
 
 
@@ -208,8 +214,13 @@ def run_context(session: Db, person: Identity, run_id: str) -> dict[str, Any]:
         "log": runs.log_tail(session, run_id),
         "ahead": runs.queued_before(session, view.job),
         "newest_version": versions.newest_ready(session, view.project.id),
+        "issues_left": label_issues.left_of(session, run_id) if _has_issues(view) else None,
         "is_served": view.job.state != "queued" or workers.is_served(session, "gpu"),
     }
+
+
+def _has_issues(view: runs.RunView) -> bool:
+    return bool((view.run.result or {}).get("label_issues"))
 
 
 @router.get("/runs/{run_id}")

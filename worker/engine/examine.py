@@ -45,7 +45,8 @@ def examine(
 def write_predictions(
     sink: TextIO, split: str, items: Sequence[Item], evaluation: Evaluation
 ) -> None:
-    """One JSON line an example: its id, split, gold, what was predicted, and how surely."""
+    """One JSON line an example: its id, split, gold, what was predicted, and how surely; for labels of whole
+    texts also the probability of each."""
     for item, prediction in zip(items, evaluation.predictions, strict=True):
         line = {
             "id": item.id,
@@ -54,4 +55,6 @@ def write_predictions(
             "predicted": prediction.annotation,
             "confidence": prediction.scores["confidence"],
         }
+        if "labels" in prediction.scores:
+            line["probabilities"] = prediction.scores["labels"]
         sink.write(json.dumps(line, ensure_ascii=False) + "\n")

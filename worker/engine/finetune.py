@@ -10,7 +10,7 @@ from torch import Tensor
 
 from app.tasks import get_task
 from app.training import FineTuneParams
-from worker.engine.batches import Batch
+from worker.engine.batches import Batch, count
 from worker.engine.checkpoint import Checkpoints, Position
 from worker.engine.environment import choose_device, describe, seed_everything, use_threads
 from worker.engine.errors import Stopped
@@ -103,6 +103,7 @@ class Trained:
     counts: dict[str, int]
     position: Position
     parameters: int
+    first_step: int
 
     def evaluate(self, split: str, progress: Progress) -> Evaluation:
         """How good it is on a split, in detail."""
@@ -110,10 +111,10 @@ class Trained:
         progress.status("evaluating", f"Evaluating on {split}: {len(items):,} examples")
         evaluation = self.recipe.evaluate(items, self.encoded[split], self.run, detailed=True)
         metrics = _rounded(evaluation)
-        if split == "test":  # validation has its point at the best step already
+        if split != "validation":  # that has its point at the best step already
             progress.write(
                 "evaluation",
-                step=self.position.step,
+                step=self.first_step + self.position.step,
                 epoch=self.position.epoch,
                 split=split,
                 metrics=metrics,
@@ -131,10 +132,13 @@ def train(
     scratch: Path,
     first_step: int = 0,
     all_steps: int | None = None,
+    later: int = 0,
 ) -> Trained:
     """Train a model on the training split, and take the epoch that is best on validation.
 
-    `first_step` and `all_steps` are those of `Loop`. Raises Stopped, EngineError, or what torch raises.
+    `first_step` and `all_steps` are those of `Loop`. Where nobody knows all steps beforehand, `later` says
+    how many more trainings make the same curve: each is taken to be as long as this one. Raises Stopped,
+    EngineError, or what torch raises.
     """
     device, progress = around.device, around.progress
     seed_everything(params.seed, device)
@@ -184,11 +188,15 @@ def train(
         )
         return [evaluation.report.scores[recipe.primary], -(evaluation.loss or 0.0)]
 
+    rows = Rows.of(encoded["train"].windows, run.pad)
+    if all_steps is None:
+        steps = count(len(rows.lengths), params.batch_size) * params.epochs
+        all_steps = first_step + steps * (1 + later)
     loop = Loop(
         model,
         build_optimizer(model, params),
         params,
-        Rows.of(encoded["train"].windows, run.pad),
+        rows,
         around,
         Checkpoints(checkpoints),
         loss=loss,
@@ -199,7 +207,7 @@ def train(
     )
     position = loop.run()
     merge_adapters(network)
-    return Trained(recipe, encoder, run, splits, encoded, counts, position, parameters)
+    return Trained(recipe, encoder, run, splits, encoded, counts, position, parameters, first_step)
 
 
 def _rounded(evaluation: Evaluation) -> dict[str, float]:

@@ -80,6 +80,10 @@ class Folder:
         return self.root / "predictions.jsonl"
 
     @property
+    def label_issues(self) -> Path:
+        return self.root / "label_issues.jsonl"
+
+    @property
     def result(self) -> Path:
         return self.root / "result.json"
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from worker.engine.crossvalidate import cross_validate
 from worker.engine.finetune import fine_tune
 from worker.engine.job import Folder, Job
 from worker.engine.pretrain import pretrain
@@ -15,7 +16,11 @@ class Doing(Protocol):
     def __call__(self, folder: Folder, *, stop: Callable[[], bool]) -> dict[str, Any]: ...
 
 
-DOINGS: dict[str, Doing] = {"finetune": fine_tune, "pretrain": pretrain}
+DOINGS: dict[str, Doing] = {
+    "finetune": fine_tune,
+    "crossvalidate": cross_validate,
+    "pretrain": pretrain,
+}
 
 
 def carry_out(folder: Folder, *, stop: Callable[[], bool]) -> dict[str, Any]:

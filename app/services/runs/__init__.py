@@ -18,12 +18,14 @@ from app.services.runs.reading import (
     remove,
     require_labels,
     require_model,
+    require_scored,
 )
 from app.services.runs.reporting import RunSpec, complete, prepare, record
 from app.services.runs.starting import (
     base_folders,
     base_runs,
     create,
+    cross_validate,
     params_from,
     suggested_params,
 )
@@ -40,6 +42,7 @@ __all__ = [
     "complete",
     "create",
     "create_pretraining",
+    "cross_validate",
     "get",
     "label_schema",
     "list_runs",
@@ -57,6 +60,7 @@ __all__ = [
     "remove",
     "require_labels",
     "require_model",
+    "require_scored",
     "suggested_params",
     "suggested_pretraining",
 ]

@@ -38,6 +38,11 @@ class RunView:
         """Whether the run has a model that says labels of texts."""
         return self.run.model_size is not None and RUN_KINDS[self.kind].model_labels
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether it has predicted examples with gold, and kept what it said."""
+        return bool((self.run.result or {}).get("metrics"))
+
 
 def list_runs(
     session: Session, actor: Actor, project_id: str | None = None, *, limit: int = 100
@@ -137,6 +142,21 @@ def label_schema(session: Session, view: RunView) -> dict[str, Any]:
     return session.get_one(DatasetVersion, view.run.version_id).label_schema
 
 
+def require_scored(session: Session, actor: Actor, run_id: str) -> RunView:
+    """A run that has predicted examples with gold. Raises Conflict where it has not."""
+    view = get(session, actor, run_id)
+    if not RUN_KINDS[view.kind].model_labels:
+        raise _no_labels(view)
+    if not view.is_scored:
+        raise Conflict(
+            _(
+                "The run “%(name)s” has no predictions: it was not evaluated on any examples (yet).",
+                name=view.run.name,
+            )
+        )
+    return view
+
+
 def require_model(session: Session, actor: Actor, run_id: str) -> RunView:
     """A run that left a model. Raises Conflict where it has none."""
     view = get(session, actor, run_id)
@@ -149,10 +169,14 @@ def require_labels(session: Session, actor: Actor, run_id: str) -> RunView:
     """A run whose model says labels of texts. Raises Conflict where it has none that does."""
     view = require_model(session, actor, run_id)
     if not view.labels:
-        raise Conflict(
-            _(
-                "The run “%(name)s” pre-trained a model, which knows no labels yet: fine-tune it first.",
-                name=view.run.name,
-            )
-        )
+        raise _no_labels(view)
     return view
+
+
+def _no_labels(view: RunView) -> Conflict:
+    return Conflict(
+        _(
+            "The run “%(name)s” pre-trained a model, which knows no labels yet: fine-tune it first.",
+            name=view.run.name,
+        )
+    )

@@ -6,11 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import delete, insert, select
 
 from app.db import session_scope
 from app.models import DatasetVersion, Project, Run, RunLog, RunPoint
 from app.services import jobs
+from app.services.runs.issues import store_issues
 from app.services.runs.keys import model_key, predictions_key
 from app.services.versions import data_key
 from app.storage import get_storage
@@ -95,12 +97,13 @@ def _point_row(run_id: str, point: dict[str, Any]) -> dict[str, Any]:
 
 
 def complete(claim: jobs.Claim, result: dict[str, Any], folder: Path) -> None:
-    """Store what the run left in its working folder, a model and predictions where there are any, and end
-    it well. Raises LostLease, and then nothing was ended."""
+    """Store what the run left in its working folder, a model, predictions and likely label errors where there
+    are any, and end it well. Raises LostLease, and then nothing was ended."""
     with session_scope() as session:
         jobs.hold(session, claim)
         run_id = session.scalars(select(Run.id).where(Run.job_id == claim.job_id)).one()
     storage, model, predictions = get_storage(), folder / "model", folder / "predictions.jsonl"
+    issues = folder / "label_issues.jsonl"
     if predictions.is_file():
         with predictions.open("rb") as source, storage.writing(predictions_key(run_id)) as sink:
             shutil.copyfileobj(source, sink)
@@ -109,3 +112,6 @@ def complete(claim: jobs.Claim, result: dict[str, Any], folder: Path) -> None:
         jobs.succeed(session, claim)
         run = session.get_one(Run, run_id)
         run.result, run.model_size = result, size
+        if issues.is_file():
+            with issues.open("rb") as lines:
+                store_issues(session, run, map(orjson.loads, lines))

@@ -1,6 +1,6 @@
 """Starting runs: their parameters, their base models, their place in the queue."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,7 +15,9 @@ from app.services.versions import ready
 from app.settings import get_settings
 from app.tasks import get_task
 from app.tasks.base import parse
-from app.training import RUN_KINDS, Base, FineTuneParams, TrainingParams
+from app.training import RUN_KINDS, Base, CrossValidateParams, FineTuneParams, TrainingParams
+
+P = TypeVar("P", bound=FineTuneParams)
 
 
 def create(
@@ -39,6 +41,41 @@ def create(
         params=params,
         version=version,
         name=name or default_name(session, project, params, params.head),
+    )
+
+
+def cross_validate(
+    session: Session,
+    actor: Actor,
+    project_id: str,
+    *,
+    version_number: int,
+    params: CrossValidateParams,
+    name: str = "",
+) -> Run:
+    """Queue a cross-validation over a version's training and validation splits. Raises InvalidInput."""
+    project = project_for(session, actor, project_id, "manager", write=True)
+    version = ready(session, actor, project_id, version_number)
+    check_fine_tuning(session, actor, project, version, params)
+    splits = version.counts["splits"]
+    if params.folds > (there := splits["train"] + splits["validation"]):
+        raise InvalidInput.at(
+            "folds",
+            _(
+                "%(folds)s folds need at least as many training and validation examples, and there are "
+                "%(there)s.",
+                folds=params.folds,
+                there=there,
+            ),
+        )
+    return queue(
+        session,
+        actor,
+        project,
+        kind="crossvalidate",
+        params=params,
+        version=version,
+        name=name or f"{default_name(session, project, params, params.head)} × {params.folds}",
     )
 
 
@@ -102,14 +139,19 @@ def suggested_params(task: str, version: DatasetVersion, base: Base = "packaged"
 
 
 def params_from(
-    session: Session, actor: Actor, project_id: str, version_number: int, wishes: dict[str, Any]
-) -> FineTuneParams:
+    session: Session,
+    actor: Actor,
+    project_id: str,
+    version_number: int,
+    wishes: dict[str, Any],
+    params_type: type[P] = FineTuneParams,  # type: ignore[assignment]
+) -> P:
     """The suggested parameters for a version with what somebody wishes otherwise. Raises InvalidInput."""
     project = project_for(session, actor, project_id)
     version = ready(session, actor, project_id, version_number)
     suggested = suggested_params(project.task, version, wishes.get("base", "packaged"))
     values = {**suggested.model_dump(), **wishes}
-    return parse(FineTuneParams, values, _("The run cannot be started as it is."))
+    return parse(params_type, values, _("The run cannot be started as it is."))
 
 
 def base_folders() -> list[str]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from app.training import FineTuneParams
+from app.training import RUN_KINDS
 from worker.engine import progress
 from worker.engine.environment import Device
 from worker.engine.errors import ModelError
@@ -77,24 +77,28 @@ def write_job(
     splits: dict[str, Sequence[Row]],
     *,
     base_model: str | None = None,
+    kind: str = "finetune",
     **params: Any,
 ) -> Folder:
     """A working folder as the worker lays it out before it starts a training."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
-        {"split": split, "inputs": {"text": text}, "annotation": annotation}
-        for split, examples in splits.items()
-        for text, annotation in examples
+        {"id": number, "split": split, "inputs": {"text": text}, "annotation": annotation}
+        for number, (split, text, annotation) in enumerate(
+            (split, text, annotation)
+            for split, examples in splits.items()
+            for text, annotation in examples
+        )
     ]
     data = folder / "version.jsonl"
     data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     job = {
         "run_id": "a-run",
-        "kind": "finetune",
+        "kind": kind,
         "task": task,
         "language": "en",
         "schema": schema,
-        "params": FineTuneParams(**(TINY | params)).model_dump(mode="json"),
+        "params": RUN_KINDS[kind].params(**(TINY | params)).model_dump(mode="json"),
         "data": str(data),
         "base_model": base_model,
     }
