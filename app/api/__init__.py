@@ -4,11 +4,13 @@ from fastapi import APIRouter, Depends
 
 from app.api import (
     account,
+    evaluating,
     evaluation,
     examples,
     imports,
     jobs,
     labelling,
+    models,
     projects,
     rolesets,
     runs,
@@ -44,6 +46,8 @@ for module in (
     versions,
     runs,
     evaluation,
+    evaluating,
+    models,
     jobs,
     workers,
     users,

@@ -23,7 +23,7 @@ from app.storage import CHUNK, get_storage
 from app.tasks import get_task
 
 Cell = tuple[Place, str | None, str | None]
-Split = Literal["validation", "test"]
+Split = Literal["train", "validation", "test", "all"]
 Order = Literal["sure", "unsure"]
 PAGE = 50
 MAX_COMPARED = 8
@@ -34,9 +34,12 @@ class Prediction:
     """What a run's model said of one example."""
 
     id: int
+    """The example's; a negative one is that of a text of a file, which is in no project."""
     gold: dict[str, Any]
     predicted: dict[str, Any]
     confidence: float
+    text: str | None
+    """The text of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,10 @@ def predictions(view: RunView, split: Split) -> Iterator[Prediction]:
     with _reading(view) as lines:
         for line in lines:
             row = orjson.loads(line)
-            if row["split"] == split:
-                yield Prediction(row["id"], row["gold"], row["predicted"], row["confidence"])
+            if split in ("all", row["split"]):
+                yield Prediction(
+                    row["id"], row["gold"], row["predicted"], row["confidence"], row.get("text")
+                )
 
 
 @contextmanager
@@ -104,7 +109,7 @@ def wrong(
     `gold` and `predicted` keep those with such a confusion; "missed" and "spurious" stand for nothing, as in
     the confusion matrix. Raises Conflict for a run without predictions.
     """
-    view = runs.require_model(session, actor, run_id)
+    view = runs.get(session, actor, run_id)
     task = get_task(view.project.task)
     examples = 0
     found: list[tuple[Prediction, list[Cell]]] = []
@@ -116,7 +121,7 @@ def wrong(
             found.append((item, differences))
     found.sort(key=lambda pair: (pair[0].confidence, pair[0].id), reverse=order == "sure")
     page = found[after : after + PAGE]
-    inputs = _inputs(session, [item.id for item, _differences in page])
+    inputs = _inputs(session, [item for item, _differences in page])
     rows = [
         WrongRow(
             item.id,
@@ -145,9 +150,11 @@ def _is_wanted(
     )
 
 
-def _inputs(session: Session, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    query = select(Example.id, Example.inputs).where(Example.id.in_(ids))
-    return {row.id: row.inputs for row in session.execute(query)}
+def _inputs(session: Session, items: Sequence[Prediction]) -> dict[int, dict[str, Any]]:
+    stored = [item.id for item in items if item.text is None]
+    query = select(Example.id, Example.inputs).where(Example.id.in_(stored))
+    found = {row.id: row.inputs for row in session.execute(query)}
+    return found | {item.id: {"text": item.text} for item in items if item.text is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +211,7 @@ def compare_runs(
     ids = list(dict.fromkeys(run_ids))
     if not 2 <= len(ids) <= MAX_COMPARED:
         raise InvalidInput.at("runs", _("Choose 2 to %(n)s runs to compare.", n=MAX_COMPARED))
-    views = [runs.require_model(session, actor, run_id) for run_id in ids]
+    views = [runs.get(session, actor, run_id) for run_id in ids]
     if {view.project.id for view in views} != {project_id}:
         raise InvalidInput.at("runs", _("Only runs of this project can be compared here."))
     task = get_task(views[0].project.task)
@@ -233,7 +240,7 @@ def compare_runs(
     right = [o.exact.tolist() for o in outcomes]
     differing = [n for n in range(len(shared)) if len({column[n] for column in right}) > 1]
     shown = [shared[n] for n in differing[:PAGE]]
-    inputs = _inputs(session, shown)
+    inputs = _inputs(session, [tables[0][n] for n in shown])
     return Compared(
         split=split,
         primary=task.primary_metric,

@@ -26,7 +26,7 @@ def errors_page(
     order: Order = "sure",
     after: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
-    view = runs.require_model(session, person.actor, run_id)
+    view = runs.get(session, person.actor, run_id)
     page = evaluation.wrong(
         session,
         person.actor,

@@ -46,6 +46,7 @@ _METRICS = {
     "predicate_f1": mark("Predicate F1"),
     "sense_accuracy": mark("Sense accuracy"),
     "loss": mark("Loss"),
+    "matthews": mark("Matthews"),
 }
 
 _ACTIONS = {

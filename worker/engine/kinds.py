@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from worker.engine.evaluate import evaluate
 from worker.engine.finetune import fine_tune
 from worker.engine.job import Folder, Job
+from worker.engine.push import push
 
 
 class Doing(Protocol):
@@ -14,7 +16,7 @@ class Doing(Protocol):
     def __call__(self, folder: Folder, *, stop: Callable[[], bool]) -> dict[str, Any]: ...
 
 
-DOINGS: dict[str, Doing] = {"finetune": fine_tune}
+DOINGS: dict[str, Doing] = {"finetune": fine_tune, "evaluate": evaluate, "push": push}
 
 
 def carry_out(folder: Folder, *, stop: Callable[[], bool]) -> dict[str, Any]:

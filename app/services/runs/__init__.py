@@ -1,8 +1,16 @@
 """Runs: starting them, what they report, what they leave."""
 
 from app.services.runs.curves import MAX_CURVE_POINTS, log_chunks, log_tail, points
+from app.services.runs.evaluating import (
+    evaluable,
+    evaluate_file,
+    evaluate_version,
+    model_labels,
+    suggested_labels,
+)
 from app.services.runs.keys import model_key, predictions_key
 from app.services.runs.predicting import MAX_PREDICT_CHARACTERS, MAX_PREDICT_TEXTS, predict
+from app.services.runs.pushing import push
 from app.services.runs.reading import (
     RunView,
     cancel,
@@ -33,20 +41,26 @@ __all__ = [
     "cancel",
     "complete",
     "create",
+    "evaluable",
+    "evaluate_file",
+    "evaluate_version",
     "get",
     "label_schema",
     "list_runs",
     "log_chunks",
     "log_tail",
     "model_key",
+    "model_labels",
     "params_from",
     "points",
     "predict",
     "predictions_key",
     "prepare",
+    "push",
     "queued_before",
     "record",
     "remove",
     "require_model",
+    "suggested_labels",
     "suggested_params",
 ]
