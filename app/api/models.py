@@ -10,9 +10,7 @@ from app.formats.model_card import model_card as write_card
 from app.http.identity import Db, Person
 from app.services import model_card, runs
 
-router = APIRouter(
-    tags=["Runs and models"], responses={409: problem("The run has no model.")}
-)
+router = APIRouter(tags=["Runs and models"], responses={409: problem("The run has no model.")})
 
 
 class PushWish(Question):

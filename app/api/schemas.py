@@ -30,7 +30,9 @@ class JobOut(Answer):
     """Long work: an import, a freeze, a training."""
 
     id: str
-    kind: Literal["import", "freeze", "finetune", "evaluate", "push"] = Field(description="What kind of work it is.")
+    kind: Literal["import", "freeze", "finetune", "evaluate", "push"] = Field(
+        description="What kind of work it is."
+    )
     state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
     progress: dict[str, Any] = Field(
         description="How far it is; `done` of `total` where that can be said.",

@@ -182,9 +182,7 @@ def _label(number: int, cell: str, task: GlueTask) -> str:
 
 
 def _wrong(number: int, message: str) -> InvalidInput:
-    return InvalidInput.at(
-        f"row {number}", _("Row %(n)s: %(message)s", n=number, message=message)
-    )
+    return InvalidInput.at(f"row {number}", _("Row %(n)s: %(message)s", n=number, message=message))
 
 
 def _rows(stream: IO[bytes]) -> Iterator[tuple[int, list[str]]]:

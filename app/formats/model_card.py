@@ -161,7 +161,9 @@ def _scores(result: Mapping[str, Any]) -> Iterator[str]:
             bounds = report.get("intervals", {}).get(name)
             if value is not None:
                 between = f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else ""
-                rows.append(f"| {split} | {report['examples']:,} | {name} | {value:.4f} | {between} |")
+                rows.append(
+                    f"| {split} | {report['examples']:,} | {name} | {value:.4f} | {between} |"
+                )
     yield "\n".join(rows)
     yield next(iter(reports.values())).get("scheme", "")
 

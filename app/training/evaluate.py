@@ -17,7 +17,8 @@ class EvaluateParams(ModelParams):
         Literal["run"], Field(description=mark("Where the starting weights come from."))
     ] = "run"
     split: Annotated[
-        EvaluatedSplit, Field(description=mark("The split it is scored on; a file is a test split."))
+        EvaluatedSplit,
+        Field(description=mark("The split it is scored on; a file is a test split.")),
     ] = "test"
     glue: Annotated[
         Literal["sst2", "cola"] | None,

@@ -29,7 +29,9 @@ class PushParams(ModelParams):
     ] = True
     own_token: Annotated[
         bool,
-        Field(description=mark("Whether a token was typed for this push, or the worker's is used.")),
+        Field(
+            description=mark("Whether a token was typed for this push, or the worker's is used.")
+        ),
     ] = False
 
     @field_validator("repo_id")

@@ -136,7 +136,9 @@ def run_context(session: Db, person: Identity, run_id: str) -> dict[str, Any]:
         "evaluations": evaluations,
         "log": runs.log_tail(session, run_id),
         "ahead": runs.queued_before(session, view.job),
-        "is_served": view.job.state != "queued" or workers.is_served(session, "gpu"),
+        "is_served": view.job.state != "queued"
+        or view.job.queue == "cpu"
+        or workers.is_served(session, "gpu"),
     }
 
 

@@ -16,9 +16,11 @@ from app.models import Job, Project, Run, User
 from app.services import dispatch, jobs, runs
 from app.services.runs.keys import evaluation_key
 from app.services.versions import SplitPercent
+from app.settings import Settings, get_settings
 from app.storage import get_storage
 from tests.api.conftest import Site
 from tests.factories import fill, freeze, labelled_rows, make_project, make_user
+from worker import trainer, workplace
 
 REPORT = {
     "examples": 4,
@@ -228,3 +230,33 @@ def test_a_repository_that_no_hub_takes_is_refused(
     refused = api.post(f"/runs/{model}/push", json={"repo_id": repo_id})
     assert refused.status_code == 422
     assert refused.json()["problems"][0]["where"] == "repo_id"
+
+
+def test_the_worker_is_given_model_data_and_card(
+    api: TestClient, model: str, tmp_path: Path
+) -> None:
+    scored = on_file(api, model, "sentence\tlabel\nfine\t1\n").json()
+    pushed = api.post(f"/runs/{model}/push", json={"repo_id": "ada/x", "token": "hf_x"}).json()
+    for run in (scored, pushed):
+        claim = jobs.claim(run["job"]["id"], "a worker")
+        assert claim
+        workplace.prepare(tmp_path / run["kind"], runs.prepare(claim), get_settings())
+        given = json.loads((tmp_path / run["kind"] / "job.json").read_text())
+        assert Path(given["base_model"]).name == model
+        assert "hf_x" not in json.dumps(given)
+        if run is scored:
+            assert b"fine" in Path(given["data"]).read_bytes()
+    card = (tmp_path / "push" / "README.md").read_text()
+    assert card == api.get(f"/runs/{model}/model/card").text
+
+
+def test_a_trainers_environment_has_the_token_given_or_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANNOTUNE_HUB_TOKEN", "hf_ours")
+    monkeypatch.setenv("ANNOTUNE_HUB_URL", "http://hub.example/")
+    settings = Settings()
+    online = trainer.environment(settings, online=True, token="hf_typed")
+    assert (online["HF_TOKEN"], online["HF_ENDPOINT"]) == ("hf_typed", "http://hub.example")
+    assert trainer.environment(settings, online=True)["HF_TOKEN"] == "hf_ours"
+    assert "hf_ours" not in trainer.environment(settings, online=False).values()

@@ -83,7 +83,9 @@ def _check_labels(job: Job, model: Predictor, items: Sequence[Item]) -> None:
     task = get_task(job.task)
     known = {label.name for label in task.labels(task.parse_schema(model.card["schema"]))}
     known |= set(model.card["labels"]) | {label[2:] for label in model.card["labels"]}
-    used = {name for item in items for name in task.label_names(task.parse_payload(item.annotation))}
+    used = {
+        name for item in items for name in task.label_names(task.parse_payload(item.annotation))
+    }
     if unknown := sorted(used - known):
         raise DataError(
             f"The model does not know these labels of the data: {', '.join(unknown[:10])}. Evaluate it on "

@@ -52,9 +52,7 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
                 if splits[split]:
                     evaluation = trained.evaluate(split, around.progress)
                     reports[split] = examine(job.task, splits[split], evaluation, seed=params.seed)
-                    write_predictions(
-                        sink, split, splits[split], evaluation.predictions
-                    )
+                    write_predictions(sink, split, splits[split], evaluation.predictions)
         around.progress.status("saving", "Saving the model")
         save_model_folder(
             folder.model,

@@ -14,16 +14,16 @@ if TYPE_CHECKING:  # the recipes import the engine
     from worker.recipes.base import Encoder, Recipe
 
 TOGETHER = (1, 32)
-SECONDS = 1.0
+SECONDS = 0.5
 """For each number of texts."""
-_MOST_ROUNDS = 50
+_MOST_ROUNDS = 20
 
 
 def latency(
     recipe: "Recipe", encoder: "Encoder", run: Runner, items: Sequence[Item]
 ) -> dict[str, Any]:
     """Milliseconds a text, from the text to its annotation, for one text at a time and for 32 together:
-    the median over rounds of about a second in all, on texts from the data, after one round to warm up."""
+    the median over rounds within a second in all, on texts from the data, after one round to warm up."""
     spread = _spread(items, max(TOGETHER))
     milliseconds = {}
     for number in TOGETHER:

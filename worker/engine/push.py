@@ -89,7 +89,9 @@ def _gather(folder: Folder, model: Path) -> Path:
 def _explain(error: Exception, repo_id: str, endpoint: str) -> str:
     """What went wrong and what to do, in words."""
     if isinstance(error, OfflineModeIsEnabled):
-        return "This worker may not use the internet (HF_HUB_OFFLINE is set), so nothing was pushed."
+        return (
+            "This worker may not use the internet (HF_HUB_OFFLINE is set), so nothing was pushed."
+        )
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     match status:
         case None:

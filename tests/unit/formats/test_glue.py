@@ -30,7 +30,11 @@ def test_quotes_are_plain_characters_and_line_ends_may_be_windows() -> None:
         ("cola", "gj04\t1\t\tThey left.\nbc01\t0\t*\tLeft they.\n", [(0, "1"), (1, "0")]),
         ("cola", "sentence\tlabel\tidx\nThey left.\t1\t7\n", [(7, "1")]),
         ("mrpc", "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t2\t3\ta\tb\n", [(0, "1")]),
-        ("qqp", "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n9\t1\t2\ta\tb\t0\n", [(0, "0")]),
+        (
+            "qqp",
+            "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n9\t1\t2\ta\tb\t0\n",
+            [(0, "0")],
+        ),
         ("stsb", "index\tsentence1\tsentence2\tscore\n4\ta\tb\t3.20\n", [(4, "3.20")]),
         ("mnli", "index\tsentence1\tsentence2\tgold_label\n0\ta\tb\tneutral\n", [(0, "neutral")]),
         ("rte", "index\tsentence1\tsentence2\tlabel\n5\ta\tb\tentailment\n", [(5, "entailment")]),
@@ -67,7 +71,11 @@ def test_damaged_files_are_told() -> None:
     with pytest.raises(InvalidInput, match="damaged"):
         list(read_gold(io.BytesIO(gzip.compress(b"sentence\tlabel\na\t1\n")[:-9]), TASKS["sst2"]))
     with pytest.raises(InvalidInput, match=r"Row 2.*utf-8"):
-        list(read_gold(io.BytesIO("sentence\tlabel\n好\t1\n".encode() * 20 + b"\xff\t1\n"), TASKS["sst2"]))
+        list(
+            read_gold(
+                io.BytesIO("sentence\tlabel\n好\t1\n".encode() * 20 + b"\xff\t1\n"), TASKS["sst2"]
+            )
+        )
 
 
 @pytest.mark.parametrize(

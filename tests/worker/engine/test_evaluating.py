@@ -190,7 +190,9 @@ def test_a_push_sends_weights_and_card_to_a_private_repository(
     assert "pytorch_model.bin" not in files
     weights = [data for path, data in taken.items() if path.startswith("/store/")]
     assert weights == [(trained.model / "model.safetensors").read_bytes()]
-    everything = folder.progress.read_text() + folder.result.read_text() + "".join(capfd.readouterr())
+    everything = (
+        folder.progress.read_text() + folder.result.read_text() + "".join(capfd.readouterr())
+    )
     assert "hf_good" not in everything
 
 
@@ -214,6 +216,7 @@ def test_what_the_hub_says_no_to_is_explained(
 def test_a_hub_that_is_away_is_explained(
     trained: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _seconds: None)
     folder = pushing(trained, tmp_path, monkeypatch, "http://127.0.0.1:9", "hf_good")
     with pytest.raises(HubError, match="cannot be reached"):
         push(folder)
