@@ -184,7 +184,7 @@ def test_a_push_sends_weights_and_card_to_a_private_repository(
     folder = pushing(trained, tmp_path, monkeypatch, url, "hf_good")
     result = push(folder)
     assert (result["url"], result["commit"]) == (f"{url}/ada/films", "abc")
-    assert taken["repo"]["private"] is True
+    assert taken["repo"]["visibility"] == "private"
     files = {line["value"]["path"] for line in taken["commit"] if line["key"] != "header"}
     assert {"README.md", "config.json", "annotune.json", "model.safetensors"} <= files
     assert "pytorch_model.bin" not in files
