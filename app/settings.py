@@ -60,7 +60,14 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Folders whose sub-folders may be used as base models, as a JSON list.",
     )
-    hub_token: SecretStr | None = Field(None, description="Token for private models of the hub.")
+    hub_token: SecretStr | None = Field(
+        None, description="Token for private models of the hub, and for pushing models to it."
+    )
+    hub_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Another hub than Hugging Face's, for base models and pushes.",
+    )
     train_threads: int | None = Field(
         None,
         ge=1,

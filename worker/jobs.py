@@ -33,8 +33,10 @@ HANDLERS: dict[str, Callable[[jobs.Claim], None]] = {
 }
 
 
-def run(job_id: str) -> None:
+def run(job_id: str, share: str | None = None) -> None:
     """Do the job, if it is to be had: a message that comes twice, or late, finds it taken.
+
+    `share` is what the message carries of the job's secret, where it has one.
 
     However it goes, the job's row says so; nothing is raised but the process's own end.
     """
@@ -48,7 +50,7 @@ def run(job_id: str) -> None:
     ):
         log.info("job_started")
         try:
-            _carry_out(claim)
+            _carry_out(replace(claim, share=share))
         except jobs.LostLease:
             log.warning("job_lost_to_another_worker")
         except (OperationalError, InterfaceError):

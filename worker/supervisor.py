@@ -49,12 +49,13 @@ def run(claim: jobs.Claim) -> None:
     and LostLease when another worker has the job: then nothing more is written.
     """
     spec = runs.prepare(claim)
+    online = spec.params.base == "hub" or RUN_KINDS[spec.kind].online
     settings = get_settings()
     folder = settings.work_dir / "runs" / spec.run_id
     with heartbeat(claim):  # a version or a base model may come from far away
         workplace.prepare(folder, spec, settings)
         process = trainer.Trainer.start(
-            folder, trainer.environment(settings, online=spec.params.base == "hub")
+            folder, trainer.environment(settings, online=online, token=jobs.take_secret(claim))
         )
     try:
         ending, code = _Supervision(claim, folder, process).follow()

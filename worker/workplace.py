@@ -13,11 +13,12 @@ from sqlalchemy import select
 from app.db import session_scope
 from app.errors import InvalidInput, NotFound
 from app.models import ACTIVE_STATES, Job, Run
+from app.services import model_card
 from app.services.runs import RunSpec, model_key
 from app.services.texts import write_texts
 from app.settings import Settings
 from app.storage import get_storage
-from app.training import PretrainParams, RunKind
+from app.training import RUN_KINDS, PretrainParams, RunKind
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _KEEP_LOG_SECONDS = 7 * 86400.0
@@ -41,9 +42,12 @@ def prepare(folder: Path, spec: RunSpec, settings: Settings) -> None:
         "language": spec.language,
         "schema": spec.schema,
         "params": spec.params.model_dump(mode="json"),
-        "data": str(_data(spec, folder)),
+        "data": str(_data(spec, folder)) if RUN_KINDS[spec.kind].reads_data else "",
         "base_model": base_model(spec, settings),
     }
+    if spec.kind == "push":
+        card = model_card.card_of(spec.params.base_ref or "")
+        (folder / "README.md").write_text(card, encoding="utf-8")
     part = folder / "job.json.part"
     part.write_text(json.dumps(job, ensure_ascii=False, indent=1), encoding="utf-8")
     part.replace(folder / "job.json")

@@ -35,7 +35,7 @@ class DifferenceOut(Answer):
 class WrongOut(Answer):
     """An example whose prediction is not gold."""
 
-    id: int = Field(description="The example's id.")
+    id: int = Field(description="The example's id; negative for a text of a file.")
     text: str
     confidence: float = Field(description="Of the least certain decision, 0 to 1.")
     differences: list[DifferenceOut]
@@ -64,7 +64,7 @@ class RunScoresOut(Answer):
 
     run: str = Field(description="The run's id.")
     name: str
-    version: int
+    version: int | None
     scores: dict[str, float]
     by_label: dict[str, float] = Field(description="F1 of each label.")
     against_first: ComparisonOut | None = Field(description="Null for the first run.")

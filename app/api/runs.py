@@ -106,14 +106,14 @@ class Predictions(Answer):
 @router.get("/runs")
 def list_all_runs(session: Db, person: Person) -> RunList:
     """The newest 100 runs of all of one's projects."""
-    return RunList(items=[_shown(view) for view in runs.list_runs(session, person.actor)])
+    return RunList(items=[shown(view) for view in runs.list_runs(session, person.actor)])
 
 
 @router.get("/projects/{project_id}/runs")
 def list_runs(session: Db, person: Person, project_id: ProjectId) -> RunList:
     """The newest 100 runs of a project."""
     found = runs.list_runs(session, person.actor, project_id)
-    return RunList(items=[_shown(view) for view in found])
+    return RunList(items=[shown(view) for view in found])
 
 
 @router.post(
@@ -131,7 +131,7 @@ def start_run(session: Db, person: Person, project_id: ProjectId, wish: RunWish)
         params=runs.params_from(session, person.actor, project_id, wish.version, wish.params),
         name=wish.name,
     )
-    return _shown(runs.get(session, person.actor, run.id))
+    return shown(runs.get(session, person.actor, run.id))
 
 
 @router.post("/projects/{project_id}/pretrain", status_code=202)
@@ -147,13 +147,13 @@ def start_pretraining(
         params=runs.pretraining_params(session, person.actor, project_id, wish.params),
         name=wish.name,
     )
-    return _shown(runs.get(session, person.actor, run.id))
+    return shown(runs.get(session, person.actor, run.id))
 
 
 @router.get("/runs/{run_id}")
 def get_run(session: Db, person: Person, run_id: RunId) -> RunOut:
     """A run with its job, parameters and result."""
-    return _shown(runs.get(session, person.actor, run_id))
+    return shown(runs.get(session, person.actor, run_id))
 
 
 @router.delete(
@@ -226,7 +226,8 @@ def predict(person: Person, run_id: RunId, wish: PredictWish) -> Predictions:
     return Predictions(items=[Prediction.model_validate(item) for item in found])
 
 
-def _shown(view: RunView) -> RunOut:
+def shown(view: RunView) -> RunOut:
+    """A run as it is answered."""
     run = view.run
     return RunOut(
         id=run.id,

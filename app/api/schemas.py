@@ -30,9 +30,9 @@ class JobOut(Answer):
     """Long work: an import, a freeze, a training."""
 
     id: str
-    kind: Literal["import", "freeze", "finetune", "pretrain", "crossvalidate"] = Field(
-        description="What kind of work it is."
-    )
+    kind: Literal[
+        "import", "freeze", "finetune", "pretrain", "crossvalidate", "evaluate", "push"
+    ] = Field(description="What kind of work it is.")
     state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
     progress: dict[str, Any] = Field(
         description="How far it is; `done` of `total` where that can be said.",
@@ -40,7 +40,7 @@ class JobOut(Answer):
     )
     error: str | None = Field(description="Why it failed, in words.")
     error_category: str | None = Field(
-        description="The kind of failure: data, out_of_memory, model, disk, lost or internal."
+        description="The kind of failure: data, out_of_memory, model, disk, hub, lost or internal."
     )
     attempt: int = Field(description="How many times it was started.")
     created_at: datetime

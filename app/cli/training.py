@@ -1,5 +1,6 @@
-"""The commands for training: starting a run, watching it, the list of runs."""
+"""The commands for training: starting a run, watching it, evaluating its model, the list of runs."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,10 +15,11 @@ from app.cli.acting import (
     find_project,
     find_version,
 )
-from app.cli.console import complain, say, show
+from app.cli.console import complain, plain_errors, say, show
 from app.cli.local_jobs import watch
 from app.db import session_scope
 from app.models import Run
+from app.services import glue as glue_service
 from app.services import runs as run_service
 from app.services.access import Actor
 from app.training import CrossValidateParams, FineTuneParams, PretrainParams, TrainingParams
@@ -25,7 +27,7 @@ from app.training import CrossValidateParams, FineTuneParams, PretrainParams, Tr
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for function in (train, crossvalidate, pretrain, runs):
+    for function in (train, crossvalidate, pretrain, evaluate, glue, runs):
         app.command()(function)
 
 
@@ -137,6 +139,92 @@ def pretrain(
         _started(actor, run, wait=wait)
 
 
+def evaluate(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run with a model.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="A labelled TSV file, with --glue.", exists=True),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="A version's number, or “latest”, instead of a file.")
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option(help="The version's project; the model's, if not given.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
+    layout: Annotated[
+        str | None, typer.Option("--glue", help="The file's layout: sst2 or cola.")
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            metavar="VALUE=LABEL",
+            help="Which label of the model a label of the file stands for; repeatable.",
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Its name; after model and data, if not given.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    who: As = None,
+) -> None:
+    """Evaluate a run's model on a version, or on a labelled file in GLUE's layout. A worker does it."""
+    if (file is None) == (version is None) or (file is None) != (layout is None):
+        raise typer.BadParameter("give --version, or --glue with a FILE.")
+    meaning = dict(_pair(word) for word in labels or ())
+    with command():
+        actor = actor_for(who)
+        if file is not None:
+            with file.open("rb") as stream:
+                made = run_service.evaluate_file(
+                    actor,
+                    run,
+                    task=layout or "",
+                    filename=file.name,
+                    stream=stream,
+                    labels=meaning,
+                    name=name,
+                )
+        else:
+            with session_scope() as session:
+                view = run_service.get(session, actor, run)
+                over = find_project(session, actor, project) if project else view.project
+                made = run_service.evaluate_version(
+                    session,
+                    actor,
+                    run,
+                    project_id=over.id,
+                    version_number=find_version(session, actor, over, version or "latest"),
+                    split=split,
+                    name=name,
+                )
+        _started(actor, made, wait=wait)
+
+
+def _pair(word: str) -> tuple[str, str]:
+    value, equals, label = word.partition("=")
+    if not equals or not label:
+        raise typer.BadParameter(f"{word}: write VALUE=LABEL, such as 1=positive.")
+    return value, label
+
+
+def glue(
+    task: Annotated[
+        str, typer.Argument(help="sst2, cola, mrpc, qqp, stsb, mnli, qnli, rte or wnli.")
+    ],
+    gold: Annotated[Path, typer.Argument(help="The labelled TSV file.", exists=True)],
+    predictions: Annotated[
+        Path, typer.Argument(help="Predictions: a header “index<TAB>prediction”.", exists=True)
+    ],
+    as_json: Json = False,
+) -> None:
+    """Score a file of predictions in GLUE's submission layout against a labelled file."""
+    with plain_errors(), gold.open("rb") as truth, predictions.open("rb") as said:
+        found = glue_service.score_files(task, truth, said)
+    row = {"task": task, "examples": found.examples}
+    row |= {k: round(v, 6) if as_json else f"{v:.4f}" for k, v in found.scores.items()}
+    show([row], as_json=as_json, none="")
+
+
 def _wishes(
     kind: type[TrainingParams], options: dict[str, Any], words: list[str] | None
 ) -> dict[str, Any]:
@@ -183,6 +271,8 @@ def _wait(actor: Actor, run_id: str, job_id: str, title: str) -> None:
     if means := result.get("mean"):
         spread = result["deviation"]
         say("folds: " + ", ".join(f"{k} {v:.4f} ± {spread[k]:.4f}" for k, v in means.items()))
+    if result.get("glue"):
+        say("GLUE: " + ", ".join(f"{k} {v:.4f}" for k, v in result["glue"].items()))
 
 
 def runs(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, get_args
 
 import orjson
 from sqlalchemy import select
@@ -24,8 +24,8 @@ from app.tasks import get_task
 from app.tasks.base import TaskType
 
 Cell = tuple[Place, str | None, str | None]
-Split = Literal["test", "validation", "out_of_fold"]
-SPLITS: tuple[Split, ...] = ("test", "validation", "out_of_fold")
+Split = Literal["test", "validation", "out_of_fold", "all", "train"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 Order = Literal["sure", "unsure"]
 PAGE = 50
 MAX_COMPARED = 8
@@ -36,9 +36,12 @@ class Prediction:
     """What a run's model said of one example."""
 
     id: int
+    """The example's; a negative one is that of a text of a file, which is in no project."""
     gold: dict[str, Any]
     predicted: dict[str, Any]
     confidence: float
+    text: str | None
+    """The text of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,10 @@ def predictions(view: RunView, split: Split) -> Iterator[Prediction]:
     with _reading(view) as lines:
         for line in lines:
             row = orjson.loads(line)
-            if row["split"] == split:
-                yield Prediction(row["id"], row["gold"], row["predicted"], row["confidence"])
+            if split in ("all", row["split"]):
+                yield Prediction(
+                    row["id"], row["gold"], row["predicted"], row["confidence"], row.get("text")
+                )
 
 
 @contextmanager
@@ -119,7 +124,7 @@ def wrong(
             found.append((item, wrong_cells))
     found.sort(key=lambda pair: (pair[0].confidence, pair[0].id), reverse=order == "sure")
     page = found[after : after + PAGE]
-    inputs = _inputs(session, [item.id for item, _cells in page])
+    inputs = _inputs(session, [item for item, _cells in page])
     rows = [
         WrongRow(
             item.id,
@@ -171,9 +176,11 @@ def _is_wanted(
     )
 
 
-def _inputs(session: Session, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    query = select(Example.id, Example.inputs).where(Example.id.in_(ids))
-    return {row.id: row.inputs for row in session.execute(query)}
+def _inputs(session: Session, items: Sequence[Prediction]) -> dict[int, dict[str, Any]]:
+    stored = [item.id for item in items if item.text is None]
+    query = select(Example.id, Example.inputs).where(Example.id.in_(stored))
+    found = {row.id: row.inputs for row in session.execute(query)}
+    return found | {item.id: {"text": item.text} for item in items if item.text is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +275,7 @@ def compare_runs(
     right = [o.exact.tolist() for o in outcomes]
     differing = [n for n in range(len(shared)) if len({column[n] for column in right}) > 1]
     shown = [shared[n] for n in differing[:PAGE]]
-    inputs = _inputs(session, shown)
+    inputs = _inputs(session, [tables[0][n] for n in shown])
     return Compared(
         split=split,
         splits=splits,

@@ -16,6 +16,7 @@ from app.db import after_commit, session_scope
 from app.errors import AnnotuneError, NotFound
 from app.i18n import gettext as _
 from app.models import FINAL_STATES, Job, now
+from app.security.secrets import join_secret, split_secret
 from app.services import dispatch
 from app.settings import get_settings
 
@@ -47,12 +48,25 @@ class Claim:
     attempt: int
     interrupted: Callable[[], bool] = field(default=lambda: False, compare=False, repr=False)
     """Whether the worker is about to shut down."""
+    share: str | None = field(default=None, compare=False, repr=False)
+    """What the job's message carried of a secret."""
 
 
 def create(
-    session: Session, *, kind: str, queue: Queue, project_id: str, created_by: str | None
+    session: Session,
+    *,
+    kind: str,
+    queue: Queue,
+    project_id: str,
+    created_by: str | None,
+    secret: str | None = None,
 ) -> Job:
-    """A queued job; its message goes out when the session commits."""
+    """A queued job; its message goes out when the session commits.
+
+    A secret is never stored: one half waits in the job's row and the other goes with the message, and
+    neither says anything alone. `take_secret` gives it to the worker, once.
+    """
+    pad, share = split_secret(secret) if secret else (None, None)
     job = Job(
         kind=kind,
         queue=queue,
@@ -60,10 +74,11 @@ def create(
         created_by=created_by,
         published_at=now(),
         progress={},
+        pad=pad,
     )
     session.add(job)
     session.flush()
-    after_commit(session, lambda: _send(job.id, queue))
+    after_commit(session, lambda: _send(job.id, queue, share))
     return job
 
 
@@ -115,6 +130,20 @@ def hold(session: Session, claim: Claim) -> Job:
     if job is None:
         raise LostLease(f"The job {claim.job_id} was taken over.")
     return job
+
+
+def take_secret(claim: Claim) -> str | None:
+    """The secret that the job was given; None where it has none, or its message or row has it no more.
+
+    Raises LostLease.
+    """
+    with session_scope() as session:
+        job = hold(session, claim)
+        pad, job.pad = job.pad, None
+    try:
+        return join_secret(pad, claim.share) if pad and claim.share else None
+    except ValueError:  # the message was another one's
+        return None
 
 
 def renew(claim: Claim, progress: dict[str, Any] | None = None) -> bool:
@@ -252,9 +281,9 @@ def _requeue(job: Job) -> None:
     job.lease_owner = job.lease_until = job.published_at = None
 
 
-def _send(job_id: str, queue: str) -> None:
-    """Send the job's message; where that fails, the next reconciliation sends it."""
-    if not dispatch.wake(job_id, queue):
+def _send(job_id: str, queue: str, share: str | None) -> None:
+    """Send the job's message; where that fails, the next reconciliation sends it, without a secret."""
+    if not dispatch.wake(job_id, queue, share):
         _unpublish([job_id])
 
 
@@ -274,7 +303,7 @@ def _end(
     progress: dict[str, Any] | None = None,
 ) -> None:
     job.state, job.error, job.error_category = state, error, category
-    job.lease_owner = job.lease_until = None
+    job.lease_owner = job.lease_until = job.pad = None
     job.finished_at = now()
     if progress is not None:
         job.progress = progress

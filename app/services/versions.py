@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from app.db import session_scope
 from app.errors import Conflict, InvalidInput, NotFound
 from app.i18n import gettext as _
-from app.models import Annotation, DatasetVersion, Example, Job, Project
+from app.models import Annotation, DatasetVersion, Example, Job, Member, Project
 from app.services import audit, jobs
 from app.services.access import Actor, project_for
 from app.services.projects import instruction
@@ -161,6 +161,24 @@ def newest_ready(session: Session, project_id: str) -> int | None:
             DatasetVersion.project_id == project_id, DatasetVersion.sha256.is_not(None)
         )
     )
+
+
+def list_ready(
+    session: Session, actor: Actor, task: str, *, limit: int = 200
+) -> list[tuple[Project, DatasetVersion]]:
+    """Written versions of all projects of a task that this person manages, the newest of each first."""
+    query = (
+        select(Project, DatasetVersion)
+        .join(DatasetVersion, DatasetVersion.project_id == Project.id)
+        .where(Project.task == task, DatasetVersion.sha256.is_not(None))
+        .order_by(Project.created_at.desc(), Project.id, DatasetVersion.number.desc())
+        .limit(limit)
+    )
+    if not actor.is_admin:
+        query = query.join(Member, Member.project_id == Project.id).where(
+            Member.user_id == actor.user_id, Member.role == "manager"
+        )
+    return [(project, version) for project, version in session.execute(query)]
 
 
 def manifest(session: Session, actor: Actor, project_id: str, number: int) -> dict[str, Any]:

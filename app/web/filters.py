@@ -47,6 +47,7 @@ _METRICS = {
     "sense_accuracy": mark("Sense accuracy"),
     "loss": mark("Loss"),
     "perplexity": mark("Perplexity"),
+    "matthews": mark("Matthews"),
 }
 
 _ACTIONS = {
@@ -158,6 +159,7 @@ _SPLITS = {
     "validation": mark("Validation"),
     "test": mark("Test"),
     "out_of_fold": mark("Out of fold"),
+    "all": mark("All"),
 }
 
 

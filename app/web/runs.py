@@ -215,7 +215,9 @@ def run_context(session: Db, person: Identity, run_id: str) -> dict[str, Any]:
         "ahead": runs.queued_before(session, view.job),
         "newest_version": versions.newest_ready(session, view.project.id),
         "issues_left": label_issues.left_of(session, run_id) if _has_issues(view) else None,
-        "is_served": view.job.state != "queued" or workers.is_served(session, "gpu"),
+        "is_served": view.job.state != "queued"
+        or view.job.queue == "cpu"
+        or workers.is_served(session, "gpu"),
     }
 
 

@@ -68,7 +68,7 @@ def cross_validate(folder: Folder, *, stop: Callable[[], bool] = lambda: False) 
         evaluation = Evaluation(report, None, all_said)
         pooled = examine(job.task, items, evaluation, seed=params.seed)
         with folder.predictions.open("w", encoding="utf-8") as sink:
-            write_predictions(sink, OUT_OF_FOLD, items, evaluation)
+            write_predictions(sink, OUT_OF_FOLD, items, all_said)
         around.progress.status("evaluating", "Looking for label errors")
         suspects = find_label_issues(job.task, job.schema, items, all_said)
         listed = write_label_issues(folder.label_issues, suspects)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-Category = Literal["out_of_memory", "data", "model", "disk", "internal"]
+Category = Literal["out_of_memory", "data", "model", "disk", "hub", "internal"]
 
 
 class EngineError(Exception):
@@ -34,6 +34,12 @@ class DiskError(EngineError):
     """There is no room, or no right, to write."""
 
     category: Category = "disk"
+
+
+class HubError(EngineError):
+    """The hub cannot be reached, or says no."""
+
+    category: Category = "hub"
 
 
 class Stopped(Exception):

@@ -18,6 +18,7 @@ from worker.engine.examine import examine, write_predictions
 from worker.engine.files import require_space, write_json
 from worker.engine.heads import TaskModel
 from worker.engine.job import Folder, Item, Job, read_items
+from worker.engine.latency import latency
 from worker.engine.loop import Loop, Rows, Surroundings
 from worker.engine.models import build_network, open_base
 from worker.engine.prepare import encode_splits, sample
@@ -51,7 +52,7 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
                 if splits[split]:
                     evaluation = trained.evaluate(split, around.progress)
                     reports[split] = examine(job.task, splits[split], evaluation, seed=params.seed)
-                    write_predictions(sink, split, splits[split], evaluation)
+                    write_predictions(sink, split, splits[split], evaluation.predictions)
         around.progress.status("saving", "Saving the model")
         save_model_folder(
             folder.model,
@@ -61,6 +62,13 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
             run=trained.run,
             items=splits["train"][:4],
         )
+        around.progress.status("measuring", "Measuring the model's speed")
+        speed = latency(
+            trained.recipe,
+            trained.encoder,
+            trained.run,
+            splits["test"] or splits["validation"] or splits["train"],
+        )
     position = trained.position
     result = {
         "primary": trained.recipe.primary,
@@ -69,6 +77,7 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
         "seconds": round(position.seconds, 3),
         "best_step": position.best_step if position.best_step is not None else position.step,
         "parameters": trained.parameters,
+        "speed": speed,
     }
     write_json(folder.result, result)
     return result

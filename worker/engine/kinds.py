@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from worker.engine.crossvalidate import cross_validate
+from worker.engine.evaluate import evaluate
 from worker.engine.finetune import fine_tune
 from worker.engine.job import Folder, Job
 from worker.engine.pretrain import pretrain
+from worker.engine.push import push
 
 
 class Doing(Protocol):
@@ -20,6 +22,8 @@ DOINGS: dict[str, Doing] = {
     "finetune": fine_tune,
     "crossvalidate": cross_validate,
     "pretrain": pretrain,
+    "evaluate": evaluate,
+    "push": push,
 }
 
 

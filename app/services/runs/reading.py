@@ -13,7 +13,7 @@ from app.i18n import gettext as _
 from app.models import ACTIVE_STATES, FINAL_STATES, DatasetVersion, Job, Member, Project, Run
 from app.services import audit, jobs
 from app.services.access import Actor, project_for
-from app.services.runs.keys import model_key, predictions_key
+from app.services.runs.keys import keys
 from app.storage import get_storage
 from app.training import RUN_KINDS
 
@@ -114,7 +114,7 @@ def remove(session: Session, actor: Actor, run_id: str) -> str:
     session.delete(view.run)
     session.flush()
     session.delete(view.job)
-    for key in (model_key(run_id), predictions_key(run_id)):
+    for key in keys(run_id):
         after_commit(session, partial(get_storage().remove, key))
     return view.project.id
 

@@ -13,10 +13,10 @@ from app.db import session_scope
 from app.models import DatasetVersion, Project, Run, RunLog, RunPoint
 from app.services import jobs
 from app.services.runs.issues import store_issues
-from app.services.runs.keys import model_key, predictions_key
+from app.services.runs.keys import evaluation_key, model_key, predictions_key
 from app.services.versions import data_key
 from app.storage import get_storage
-from app.training import RUN_KINDS, TrainingParams
+from app.training import RUN_KINDS, ModelParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class RunSpec:
     task: str
     language: str
     schema: dict[str, Any]
-    params: TrainingParams
+    params: ModelParams
     version_key: str | None
-    """Where the version's file lies; None for a run that is not over a version."""
+    """Where the examples lie that it is over, in the form of a version; None for a run without."""
     created_at: datetime
     """When it was wished for: a run over all texts is over those of that moment."""
 
@@ -53,9 +53,15 @@ def prepare(claim: jobs.Claim) -> RunSpec:
             language=project.language,
             schema=version.label_schema if version else project.label_schema,
             params=RUN_KINDS[claim.kind].params.model_validate(run.params),
-            version_key=data_key(version.id) if version else None,
+            version_key=_data_key(run, version, claim.kind),
             created_at=run.created_at,
         )
+
+
+def _data_key(run: Run, version: DatasetVersion | None, kind: str) -> str | None:
+    if version is not None:
+        return data_key(version.id)
+    return evaluation_key(run.id) if kind == "evaluate" else None
 
 
 def record(

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import InvalidInput
 from app.i18n import gettext as _
-from app.models import DatasetVersion, Job, Member, Project, Run
+from app.models import DatasetVersion, Job, Member, Project, Run, new_id
 from app.services import audit, jobs
 from app.services.access import Actor, project_for
 from app.services.runs.reading import RunView, views
@@ -15,7 +15,7 @@ from app.services.versions import ready
 from app.settings import get_settings
 from app.tasks import get_task
 from app.tasks.base import parse
-from app.training import RUN_KINDS, Base, CrossValidateParams, FineTuneParams, TrainingParams
+from app.training import RUN_KINDS, Base, CrossValidateParams, FineTuneParams, ModelParams
 
 P = TypeVar("P", bound=FineTuneParams)
 
@@ -103,15 +103,26 @@ def queue(
     project: Project,
     *,
     kind: str,
-    params: TrainingParams,
+    params: ModelParams,
     version: DatasetVersion | None,
     name: str,
+    run_id: str | None = None,
+    secret: str | None = None,
 ) -> Run:
-    """Queue a run of any kind for a worker, and note who did it. The parameters have been checked."""
+    """Queue a run of any kind for a worker, and note who did it. The parameters have been checked.
+
+    `run_id` is that of a run whose file is stored already.
+    """
     job = jobs.create(
-        session, kind=kind, queue="gpu", project_id=project.id, created_by=actor.user_id
+        session,
+        kind=kind,
+        queue=RUN_KINDS[kind].queue,
+        project_id=project.id,
+        created_by=actor.user_id,
+        secret=secret,
     )
     run = Run(
+        id=run_id or new_id(),
         project_id=project.id,
         version_id=version.id if version else None,
         job_id=job.id,
@@ -187,7 +198,7 @@ def _base_runs(actor: Actor, project: Project) -> Any:
     return query
 
 
-def check_base(session: Session, actor: Actor, project: Project, params: TrainingParams) -> None:
+def check_base(session: Session, actor: Actor, project: Project, params: ModelParams) -> None:
     """Raises InvalidInput for a base model that is not there, or that this person may not use."""
     reference = params.base_ref or ""
     if params.base == "folder" and reference not in base_folders():
@@ -202,7 +213,7 @@ def check_base(session: Session, actor: Actor, project: Project, params: Trainin
             )
 
 
-def default_name(session: Session, project: Project, params: TrainingParams, what: str) -> str:
+def default_name(session: Session, project: Project, params: ModelParams, what: str) -> str:
     """What a run is called where nobody says otherwise: after its base model and what it does."""
     number = session.scalar(select(func.count()).where(Run.project_id == project.id)) or 0
     base = {"packaged": "MiniLM", "scratch": "scratch"}.get(params.base) or str(params.base_ref)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from app.training import RUN_KINDS
-from worker.engine import progress
+from worker.engine import latency, progress
 from worker.engine.environment import Device
 from worker.engine.errors import ModelError
 from worker.engine.heads import TaskModel
@@ -52,7 +52,8 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every step is reported, however quick it is."""
+    """Every step is reported, however quick it is, and the speed is measured once."""
+    monkeypatch.setattr(latency, "SECONDS", 0)
     monkeypatch.setattr(progress, "STEP_INTERVAL", 0)
 
 
