@@ -1,5 +1,7 @@
 """Curves of runs: thinned where they are long, whole where they are not."""
 
+from itertools import pairwise
+
 import pytest
 from sqlalchemy import insert
 
@@ -41,7 +43,7 @@ def test_a_long_curve_is_thinned_evenly_and_keeps_its_end(project: Project, ada:
     assert len(found) == runs.MAX_CURVE_POINTS
     assert found[-1] == 20_000
     assert found == sorted(found)
-    assert {b - a for a, b in zip(found, found[1:], strict=False)} <= {19, 20, 21}
+    assert {b - a for a, b in pairwise(found)} <= {19, 20, 21}
     assert later == list(range(19_991, 20_001))
 
 
