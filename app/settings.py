@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     job_republish_seconds: float = Field(
         60, gt=0, description="A job that waits this long has its message sent again."
     )
+    checkpoint_keep_hours: float = Field(
+        24,
+        ge=0,
+        description="How long a worker keeps the checkpoints of a failed or cancelled run, to resume it.",
+    )
     reconcile_seconds: float = Field(
         5, gt=0, description="How often each worker looks for jobs that were lost."
     )

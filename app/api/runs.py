@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from app.api.problems import problem
 from app.api.schemas import Answer, JobOut, ProjectId, Question, RunId
 from app.http.download import send_stream
+from app.http.figures import send_figures, send_leaderboard
 from app.http.identity import Db, Person
 from app.services import models, runs
-from app.services.runs import RunView
+from app.services.runs import RunFilter, RunPage, RunView, Sort
 from app.training import RUN_KINDS
 
 router = APIRouter(tags=["Runs and models"])
@@ -28,6 +29,9 @@ class RunOut(Answer):
         description="The number of the version it is over; null for all texts of the project."
     )
     name: str
+    tags: list[str]
+    note: str = Field(description="Markdown.")
+    archived_at: datetime | None = Field(description="When it was put away; null if it is not.")
     params: dict[str, Any] = Field(
         description="As it was told: `FineTuneParams` or `PretrainParams`, by its kind."
     )
@@ -44,9 +48,10 @@ class RunOut(Answer):
 
 
 class RunList(Answer):
-    """Runs."""
+    """Runs, newest first."""
 
     items: list[RunOut]
+    next_after: str | None = Field(description="Ask again with it as `after`; null at the end.")
 
 
 class RunWish(Question):
@@ -70,6 +75,47 @@ class PretrainWish(Question):
         description="Fields of `PretrainParams`; what is left out is chosen by base model and number of texts.",
         examples=[{"base": "scratch", "epochs": 20}],
     )
+
+
+class RunChange(Question):
+    """What people say of a run; what is left out stays as it is."""
+
+    name: str | None = Field(None, description="Up to 200 characters.")
+    note: str | None = Field(None, description="Markdown, up to 20,000 characters.")
+    tags: list[str] | None = Field(
+        None, description="All its tags: at most 20, each up to 50 characters without commas."
+    )
+    archived: bool | None = Field(None, description="Whether it is put away.")
+
+
+class StandingOut(Answer):
+    """A run's place among others."""
+
+    place: int = Field(description="By the score on test, then on validation; equal runs share it.")
+    run: str = Field(description="The run's id.")
+    name: str
+    kind: str
+    version: int | None
+    metric: str = Field(description="The task's primary metric, which the scores are of.")
+    test: float | None
+    test_low: float | None = Field(description="A 95% interval by bootstrap.")
+    test_high: float | None
+    validation: float | None
+    validation_low: float | None
+    validation_high: float | None
+    seconds: float | None
+    tags: str = Field(description="Separated by commas.")
+    created_at: datetime
+
+
+class LeaderboardOut(Answer):
+    """The best runs of a project."""
+
+    metric: str
+    items: list[StandingOut]
+    total: int = Field(description="How many runs there are; those without a score are not.")
+    best_test: float | None
+    best_validation: float | None
 
 
 class Points(Answer):
@@ -103,17 +149,91 @@ class Predictions(Answer):
     items: list[Prediction]
 
 
+def wanted_runs(
+    version: Annotated[
+        int | None, Query(description="Only runs over this version.", ge=1, le=2**31 - 1)
+    ] = None,
+    tag: Annotated[str | None, Query(description="Only runs with this tag.", max_length=50)] = None,
+    archived: Annotated[bool, Query(description="Those put away as well.")] = False,
+) -> RunFilter:
+    """Which runs are asked for."""
+    return RunFilter(version=version, tag=tag, archived=archived)
+
+
+Wanted = Annotated[RunFilter, Depends(wanted_runs)]
+Limit = Annotated[int, Query(description="At most so many.", ge=1, le=500)]
+After = Annotated[
+    str | None, Query(description="The answer's `next_after`, for what follows.", max_length=20)
+]
+
+
 @router.get("/runs")
-def list_all_runs(session: Db, person: Person) -> RunList:
-    """The newest 100 runs of all of one's projects."""
-    return RunList(items=[shown(view) for view in runs.list_runs(session, person.actor)])
+def list_all_runs(
+    session: Db, person: Person, wanted: Wanted, limit: Limit = 100, after: After = None
+) -> RunList:
+    """The runs of all of one's projects, newest first."""
+    return _listed(
+        runs.page_of_runs(session, person.actor, limit=limit, after=after, wanted=wanted)
+    )
 
 
 @router.get("/projects/{project_id}/runs")
-def list_runs(session: Db, person: Person, project_id: ProjectId) -> RunList:
-    """The newest 100 runs of a project."""
-    found = runs.list_runs(session, person.actor, project_id)
-    return RunList(items=[shown(view) for view in found])
+def list_runs(
+    session: Db,
+    person: Person,
+    project_id: ProjectId,
+    wanted: Wanted,
+    limit: Limit = 100,
+    after: After = None,
+) -> RunList:
+    """The runs of a project, newest first."""
+    return _listed(
+        runs.page_of_runs(
+            session, person.actor, project_id, limit=limit, after=after, wanted=wanted
+        )
+    )
+
+
+@router.get("/projects/{project_id}/leaderboard")
+def get_leaderboard(
+    session: Db,
+    person: Person,
+    project_id: ProjectId,
+    wanted: Wanted,
+    sort: Annotated[Sort, Query(description="By which figure.")] = "test",
+    order: Annotated[Literal["asc", "desc"], Query(description="Which end first.")] = "desc",
+    page: Annotated[int, Query(description="Which 50 of them: 1, 2, …", ge=1, le=100_000)] = 1,
+) -> LeaderboardOut:
+    """The runs of a project with their scores by the task's primary metric, best on test first."""
+    board = runs.leaderboard(
+        session,
+        person.actor,
+        project_id,
+        wanted=wanted,
+        sort=sort,
+        descending=order == "desc",
+        page=page,
+    )
+    rows = [StandingOut(**row) for row in runs.leaderboard_rows(board)]
+    return LeaderboardOut(
+        metric=board.metric,
+        items=rows,
+        total=board.total,
+        best_test=board.best_test,
+        best_validation=board.best_validation,
+    )
+
+
+@router.get(
+    "/projects/{project_id}/leaderboard.csv",
+    response_class=Response,
+    responses={200: {"description": "All rows.", "content": {"text/csv": {}}}},
+)
+def download_leaderboard(
+    session: Db, person: Person, project_id: ProjectId, wanted: Wanted
+) -> Response:
+    """The whole leaderboard as a table, with the columns of the JSON answer."""
+    return send_leaderboard(session, person.actor, project_id, form="csv", wanted=wanted)
 
 
 @router.post(
@@ -156,6 +276,25 @@ def get_run(session: Db, person: Person, run_id: RunId) -> RunOut:
     return shown(runs.get(session, person.actor, run_id))
 
 
+@router.patch("/runs/{run_id}")
+def describe_run(session: Db, person: Person, run_id: RunId, change: RunChange) -> RunOut:
+    """Change a run's name, note or tags, put it away or take it out again."""
+    runs.describe(session, person.actor, run_id, **change.model_dump())
+    return shown(runs.get(session, person.actor, run_id))
+
+
+@router.post(
+    "/runs/{run_id}/resume",
+    status_code=202,
+    responses={409: problem("The run has neither failed nor was it cancelled.")},
+)
+def resume_run(session: Db, person: Person, run_id: RunId) -> RunOut:
+    """Queue a failed or cancelled run again. It goes on from its last checkpoint, which its worker keeps for
+    some time; where that is gone, from the beginning. `job.progress.resumed` says from which step."""
+    runs.resume(session, person.actor, run_id)
+    return shown(runs.get(session, person.actor, run_id))
+
+
 @router.delete(
     "/runs/{run_id}", status_code=204, responses={409: problem("The run is still going on.")}
 )
@@ -177,6 +316,29 @@ def list_points(
     """What a run measured: training steps, or evaluations on the validation split."""
     runs.get(session, person.actor, run_id)
     return Points(items=runs.points(session, run_id, kind, after_step=after_step))
+
+
+@router.get(
+    "/runs/{run_id}/figures.{form}",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "All figures.",
+            "content": {"text/csv": {}, "application/json": {}},
+        }
+    },
+)
+def download_figures(
+    session: Db,
+    person: Person,
+    run_id: RunId,
+    form: Annotated[
+        Literal["csv", "json"],
+        Path(description="csv: one line a figure; json: the points as they were reported."),
+    ],
+) -> Response:
+    """Everything that a run has measured, unthinned."""
+    return send_figures(runs.get(session, person.actor, run_id), form=form)
 
 
 @router.get(
@@ -226,6 +388,10 @@ def predict(person: Person, run_id: RunId, wish: PredictWish) -> Predictions:
     return Predictions(items=[Prediction.model_validate(item) for item in found])
 
 
+def _listed(page: RunPage) -> RunList:
+    return RunList(items=[shown(view) for view in page.runs], next_after=page.next_after)
+
+
 def shown(view: RunView) -> RunOut:
     """A run as it is answered."""
     run = view.run
@@ -235,6 +401,9 @@ def shown(view: RunView) -> RunOut:
         kind=view.kind,
         version=view.version_number,
         name=run.name,
+        tags=list(view.tags),
+        note=run.note,
+        archived_at=run.archived_at,
         params=RUN_KINDS[view.kind].params.model_validate(run.params).model_dump(mode="json"),
         environment=run.environment,
         result=run.result,

@@ -7,13 +7,13 @@ it claimed with; when somebody else has claimed since, the write changes nothing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import after_commit, session_scope
-from app.errors import AnnotuneError, NotFound
+from app.errors import AnnotuneError, Conflict, NotFound
 from app.i18n import gettext as _
 from app.models import FINAL_STATES, Job, now
 from app.security.secrets import join_secret, split_secret
@@ -207,18 +207,35 @@ def release(claim: Claim) -> None:
 
 def request_cancel(session: Session, job: Job) -> None:
     """A queued job ends at once; a running one is asked to stop. An ended one stays as it is."""
-    locked = session.scalar(
-        select(Job)
-        .where(Job.id == job.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    locked = _reread(session, job)
     if locked is None or locked.state in FINAL_STATES:
         return
     if locked.state == "queued":
         _end(locked, "cancelled")
     else:
         locked.state = "cancelling"
+
+
+def restart(session: Session, job: Job) -> None:
+    """Queue a job again that failed or was cancelled, with all its attempts. Raises Conflict for any other."""
+    locked = _reread(session, job)
+    if locked is None or locked.state not in ("failed", "cancelled"):
+        raise Conflict(_("Only what has failed or was cancelled can be taken up again."))
+    _requeue(locked)
+    locked.attempt, locked.published_at = 0, now()
+    locked.error = locked.error_category = locked.finished_at = None
+    job_id, queue = locked.id, cast("Queue", locked.queue)
+    after_commit(session, lambda: _send(job_id, queue, None))
+
+
+def _reread(session: Session, job: Job) -> Job | None:
+    """The job's row as it is now, locked for this transaction."""
+    return session.scalar(
+        select(Job)
+        .where(Job.id == job.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
 
 
 def reconcile() -> list[str]:

@@ -61,6 +61,8 @@ _ACTIONS = {
     "run.cancel": mark("cancelled %(subject)s"),
     "run.create": mark("started %(subject)s"),
     "run.delete": mark("deleted %(subject)s"),
+    "run.resume": mark("took up %(subject)s again"),
+    "run.update": mark("changed what is said of %(subject)s"),
     "version.create": mark("froze version %(subject)s"),
 }
 

@@ -84,6 +84,7 @@ def record(
     with session_scope() as session:
         jobs.hold(session, claim)
         run = session.scalars(select(Run).where(Run.job_id == claim.job_id)).one()
+        run.reports += 1
         if resumed_at is not None:
             session.execute(
                 delete(RunPoint).where(RunPoint.run_id == run.id, RunPoint.step > resumed_at)
