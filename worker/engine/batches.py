@@ -91,7 +91,8 @@ def collate(windows: Sequence[Window], *, pad: int, device: torch.device) -> Bat
 
     base = Batch(
         input_ids=tensor([w.input_ids for w in windows], pad, multiple),
-        attention_mask=tensor([[1] * len(w) for w in windows], 0, multiple),
+        # An empty text of a model without special pieces reads its padding: no attention is not a number.
+        attention_mask=tensor([[1] * max(1, len(w)) for w in windows], 0, multiple),
         segment_ids=tensor([w.segment_ids for w in windows], 0, multiple),
         positions=tensor([w.positions for w in windows], 0),
         lengths=vector([len(w.positions) for w in windows], torch.long),

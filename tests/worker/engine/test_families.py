@@ -219,7 +219,7 @@ def test_a_model_of_any_family_is_tuned_saved_and_predicts(
     assert bool(embeddings) == (tuning == "lora")
     assert not any("lora" in key for key in after)
 
-    predictor = Predictor(folder.model)
+    predictor = Predictor(folder.model, precision="fp32")
     short, long = rows[1][0], rows[0][0]
     (alone,) = predictor.predict([short])
     beside = predictor.predict([short, long, "", "\u200b", "字" * 60])

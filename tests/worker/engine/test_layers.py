@@ -16,7 +16,6 @@ from tests.worker.engine.conftest import (
     PieceByPiece,
     Row,
     encoder,
-    events,
     runner,
     table,
     write_job,
@@ -171,7 +170,7 @@ def test_the_loss_is_that_of_each_layer_summed(words: Callable[[str], Any], head
     ("mode", "found"),
     [
         ("nested", [(0, 11, "ORG"), (4, 11, "LOC")]),
-        ("overlapping", [(0, 11, "ORG"), (4, 11, "LOC"), (4, 16, "LOC")]),
+        ("overlapping", [(0, 11, "ORG"), (4, 15, "LOC"), (4, 11, "LOC")]),
     ],
 )
 def test_what_the_layers_say_together_is_what_the_schema_allows(
@@ -192,7 +191,7 @@ def test_what_the_layers_say_together_is_what_the_schema_allows(
     recipe = Spans.restore(SCHEMA | {"mode": mode}, names, {"layers": 4})
     (answer,) = recipe.predict([Item.of(text)], encoder(tokenizer), runner(network))
     spans = [(s["start"], s["end"], s["label"]) for s in answer.annotation["spans"]]
-    assert spans == [(start, min(end, len(text)), label) for start, end, label in found]
+    assert spans == found
     assert len(answer.scores["spans"]) == len(spans)
 
 
@@ -213,7 +212,6 @@ def test_a_model_finds_the_spans_inside_of_others(tmp_path: Path, head: str) -> 
     text = "the Bank of Oslo said 7"
     (answer,) = Predictor(folder.model).predict([text])
     assert answer["annotation"] == spans_in(text, ("Bank of Oslo", "ORG"), ("Oslo", "LOC"))
-    assert len(events(folder, "step")) > 12
 
 
 def test_a_model_of_layers_is_a_base_for_a_flat_one(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from tests.worker.engine.conftest import events, write_job
 from tests.worker.engine.test_training import sentiment, split
-from worker.engine import environment, finetune
+from worker.engine import environment, finetune, predict
 from worker.engine.environment import Device, choose_device
 from worker.engine.errors import ModelError, Stopped
 from worker.engine.finetune import fine_tune
@@ -70,7 +70,8 @@ def job(root: Path, **params: Any) -> Any:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, device: Device) -> None:
-    monkeypatch.setattr(finetune, "choose_device", lambda _precision: device)
+    for module in (finetune, predict):
+        monkeypatch.setattr(module, "choose_device", lambda _precision: device)
 
 
 def test_fp16_takes_the_steps_of_fp32_and_a_stopped_run_goes_on_with_its_scale(
