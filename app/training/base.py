@@ -25,8 +25,8 @@ class ModelParams(BaseModel):
         ),
     ] = None
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        Field(description=mark("Auto takes bf16 where the device has it.")),
+        Literal["auto", "fp32", "bf16", "fp16"],
+        Field(description=mark("Auto takes bf16, or fp16 on an older GPU, where that is fast.")),
     ] = "auto"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, description=mark("Makes a run repeatable."))] = (
         42

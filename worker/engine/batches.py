@@ -68,7 +68,8 @@ class Batch:
     lengths: Tensor | None = None  # (rows,): how many of them
     label_positions: Tensor | None = None  # (rows, labelled words)
     label_lengths: Tensor | None = None  # (rows,)
-    targets: Tensor | None = None  # (rows, labelled words), or (rows,) or (rows, labels)
+    targets: Tensor | None = None
+    """(rows, labelled words), or (rows, layers, labelled words); of texts (rows,) or (rows, labels)."""
     weights: Tensor | None = None  # (rows,)
 
 
@@ -90,22 +91,28 @@ def collate(windows: Sequence[Window], *, pad: int, device: torch.device) -> Bat
 
     base = Batch(
         input_ids=tensor([w.input_ids for w in windows], pad, multiple),
-        attention_mask=tensor([[1] * len(w) for w in windows], 0, multiple),
+        # An empty text of a model without special pieces reads its padding: no attention is not a number.
+        attention_mask=tensor([[1] * max(1, len(w)) for w in windows], 0, multiple),
         segment_ids=tensor([w.segment_ids for w in windows], 0, multiple),
         positions=tensor([w.positions for w in windows], 0),
         lengths=vector([len(w.positions) for w in windows], torch.long),
         weights=vector([w.weight for w in windows], torch.float32),
     )
     if windows[0].targets is not None:
-        labelled = [
-            [(p, t) for p, t in zip(w.positions, w.targets or (), strict=True) if t != IGNORED]
-            for w in windows
+        # The words with a target, which are the same in every layer.
+        words = [[i for i, t in enumerate(w.targets or ()) if t != IGNORED] for w in windows]
+        labelled = list(zip(windows, words, strict=True))
+        layers = [
+            tensor(
+                [[[w.targets or [], *w.inner][n][i] for i in own] for w, own in labelled], IGNORED
+            )
+            for n in range(1 + len(windows[0].inner))
         ]
         return replace(
             base,
-            label_positions=tensor([[p for p, _ in row] for row in labelled], 0),
-            label_lengths=vector([len(row) for row in labelled], torch.long),
-            targets=tensor([[t for _, t in row] for row in labelled], IGNORED),
+            label_positions=tensor([[w.positions[i] for i in own] for w, own in labelled], 0),
+            label_lengths=vector([len(own) for own in words], torch.long),
+            targets=layers[0] if len(layers) == 1 else torch.stack(layers, 1),
         )
     if windows[0].target is not None:
         several = isinstance(windows[0].target, list)

@@ -1,8 +1,9 @@
 """Checkpoints: everything a stopped run needs to go on as if it had never stopped.
 
-A folder `step-00000120` holds the weights (safetensors), the optimiser's moments and the random states
-(tensors, read back with weights_only), and state.json with the position and a checksum of each file. It takes
-its name only when it is whole. The learning rate is a function of the step, so it needs no state.
+A folder `step-00000120` holds the weights (safetensors), the optimiser's moments, the random states and, for
+fp16, the scale of the loss (tensors, read back with weights_only), and state.json with the position and a
+checksum of each file. It takes its name only when it is whole. The learning rate is a function of the step, so
+it needs no state.
 """
 
 import json
@@ -57,6 +58,7 @@ class Checkpoints:
         optimizer: torch.optim.Optimizer,
         *,
         device: torch.device,
+        scaler: torch.amp.GradScaler | None = None,
     ) -> None:
         """Write a checkpoint, then remove those that are neither last nor best."""
         with new_folder(self.path(position.step)) as folder:
@@ -64,6 +66,7 @@ class Checkpoints:
             tensors: dict[str, Any] = {
                 "optimizer": optimizer.state_dict(),
                 "random": torch.get_rng_state(),
+                "scaler": scaler.state_dict() if scaler is not None else {},
             }
             if device.type == "cuda":
                 tensors["random_cuda"] = torch.cuda.get_rng_state(device)
@@ -97,11 +100,14 @@ class Checkpoints:
         optimizer: torch.optim.Optimizer,
         *,
         device: torch.device,
+        scaler: torch.amp.GradScaler | None = None,
     ) -> Position:
         """Put a run back to where the checkpoint was written."""
         load_model(model, str(folder / WEIGHTS))
         tensors = torch.load(folder / TENSORS, weights_only=True, map_location="cpu")
         optimizer.load_state_dict(tensors["optimizer"])
+        if scaler is not None and scaler.is_enabled() and tensors.get("scaler"):
+            scaler.load_state_dict(tensors["scaler"])
         torch.set_rng_state(tensors["random"])
         if device.type == "cuda" and "random_cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random_cuda"], device)

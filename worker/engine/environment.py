@@ -14,6 +14,8 @@ import numpy as np
 import psutil
 import torch
 
+from worker.engine.errors import ModelError
+
 _ROOT = Path(__file__).parents[2]
 PACKAGES = ("annotune", "numpy", "safetensors", "tokenizers", "torch", "transformers")
 
@@ -24,14 +26,17 @@ class Device:
 
     torch: torch.device
     bf16: bool
+    fp16: bool = False
+    """Never together with bf16. Gradients as small as fp16 cannot hold are lost unless the loss is scaled."""
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """bfloat16 inside, where it is used; weights stay float32."""
-        return torch.autocast(self.torch.type, dtype=torch.bfloat16, enabled=self.bf16)
+        """Sixteen bits inside, where they are used; weights stay float32."""
+        half = torch.float16 if self.fp16 else torch.bfloat16
+        return torch.autocast(self.torch.type, dtype=half, enabled=self.bf16 or self.fp16)
 
     @property
     def precision(self) -> str:
-        return "bf16" if self.bf16 else "fp32"
+        return "bf16" if self.bf16 else "fp16" if self.fp16 else "fp32"
 
     @property
     def name(self) -> str:
@@ -41,9 +46,29 @@ class Device:
 
 
 def choose_device(precision: str = "auto") -> Device:
-    """The first GPU, else the processor; `auto` is bf16 where that is fast, `bf16` is bf16 anywhere."""
+    """The first GPU, else the processor. `auto` is bf16 where that is fast, else fp16 where that is.
+
+    Raises ModelError where the device cannot do what is asked for.
+    """
     device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    return Device(device, precision == "bf16" or (precision == "auto" and _fast_bf16(device)))
+    if precision == "auto":
+        precision = "bf16" if _fast_bf16(device) else "fp16" if _fast_fp16(device) else "fp32"
+    elif precision == "fp16" and device.type != "cuda":
+        raise ModelError(
+            "The precision fp16 needs a GPU, and this worker has none. Set the precision to auto or fp32, or "
+            "start a worker on a machine with a GPU."
+        )
+    elif precision == "bf16" and device.type == "cuda" and not _fast_bf16(device):
+        raise ModelError(
+            f"The GPU of this worker ({torch.cuda.get_device_name(device)}) does not have bf16. Set the "
+            "precision to auto, fp16 or fp32."
+        )
+    return Device(device, bf16=precision == "bf16", fp16=precision == "fp16")
+
+
+def _fast_fp16(device: torch.device) -> bool:
+    """From compute capability 7.0 on there are tensor cores; before, fp16 is hardly quicker than fp32."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
 
 
 def _fast_bf16(device: torch.device) -> bool:

@@ -42,10 +42,14 @@ class TaskModel(nn.Module):
         if targets is None or weights is None:
             raise ValueError("the batch has no targets")
         if batch.label_positions is not None and batch.label_lengths is not None:
-            emissions = at(logits, batch.label_positions)
+            emissions, lengths = at(logits, batch.label_positions), batch.label_lengths
+            if targets.ndim == 3:  # each layer is a row of its own
+                layers = targets.shape[1]
+                emissions = torch.stack(emissions.chunk(layers, 2), 1).flatten(0, 1)
+                targets, lengths = targets.flatten(0, 1), lengths.repeat_interleave(layers)
             if self.crf is not None:
                 known = targets.clamp(min=0)
-                return self.crf.negative_log_likelihood(emissions, known, batch.label_lengths).sum()
+                return self.crf.negative_log_likelihood(emissions, known, lengths).sum()
             return F.cross_entropy(
                 emissions.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
             )

@@ -1,6 +1,7 @@
 """The training loop: steps, evaluations and checkpoints, until all epochs are through or nothing gets better."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -80,6 +81,8 @@ class Loop:
         self.first_step, self.all_steps = first_step, all_steps or self.total_steps
         self._micro_size = params.batch_size // params.gradient_accumulation
         self._gradient_norm = torch.zeros(())
+        # Does nothing but for fp16: there a step whose gradients overflow is left out, and the scale halved.
+        self.scaler = torch.amp.GradScaler(around.device.torch.type, enabled=around.device.fp16)
 
     @property
     def step(self) -> int:
@@ -121,7 +124,11 @@ class Loop:
         around, newest = self.around, self.checkpoints.newest()
         if newest is not None:
             self.position = self.checkpoints.restore(
-                newest, self.model, self.optimizer, device=around.device.torch
+                newest,
+                self.model,
+                self.optimizer,
+                device=around.device.torch,
+                scaler=self.scaler,
             )
         if newest is not None or (around.progress.had_earlier_attempt and not self.first_step):
             around.progress.write("resumed", step=self.step)
@@ -164,8 +171,10 @@ class Loop:
         share = factor(self.position.step, total=self.total_steps, warmup=self.params.warmup_ratio)
         set_rates(self.optimizer, share)
         loss = self._backward(windows)
+        self.scaler.unscale_(self.optimizer)
         self._gradient_norm = nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         return loss
 
@@ -191,7 +200,7 @@ class Loop:
         for start in range(0, len(windows), self._micro_size):
             micro = windows[start : start + self._micro_size]
             part = self.loss(batches.collate(micro, pad=self.rows.pad, device=device)) / weight
-            part.backward()  # type: ignore[no-untyped-call]
+            self.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
         return loss
 
@@ -202,14 +211,16 @@ class Loop:
                 f"The loss is no longer a number at step {self.step}: training went astray. Lower the "
                 "learning rate, lengthen the warm-up, or set the precision to fp32."
             )
+        norm = float(self._gradient_norm)
         self.around.progress.write(
             "step",
             step=self.step,
             total_steps=self.all_steps,
             epoch=self.epoch,
             loss=round(loss, 6),
-            gradient_norm=round(float(self._gradient_norm), 6),
             learning_rate=self.optimizer.param_groups[0]["lr"],
+            # Not a number where fp16 left the step out.
+            **({"gradient_norm": round(norm, 6)} if math.isfinite(norm) else {}),
             **self.speed.rates(),
             **memory(self.around.device.torch),
         )
@@ -217,6 +228,10 @@ class Loop:
     def _save(self) -> None:
         self.position.seconds = self.speed.seconds
         self.checkpoints.save(
-            self.position, self.model, self.optimizer, device=self.around.device.torch
+            self.position,
+            self.model,
+            self.optimizer,
+            device=self.around.device.torch,
+            scaler=self.scaler,
         )
         self.speed.saved()

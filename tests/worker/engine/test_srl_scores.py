@@ -1,9 +1,11 @@
 """Semantic roles: what counts as right, on sentences small enough to count by hand."""
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from seqeval.metrics import classification_report
 
 from app.evaluation.metrics import Labelled
 from app.evaluation.outcomes import Outcomes
@@ -118,6 +120,72 @@ def test_precision_and_recall_are_not_mixed_up() -> None:
     scores = span_report(gold, found, ["ARG0", "ARG1", "C-ARG1"], examples=1, scheme="").scores
     assert (scores["precision"], scores["recall"]) == (1 / 2, pytest.approx(1 / 3))
     assert scores["f1"] == pytest.approx(0.4)
+
+
+ROLES = ("ARG0", "ARG1", "C-ARG1", "R-ARG0", "ARGM-TMP")
+WORDS = ("ada", "bo", "cleo", "dora", "emil", "rome")
+
+
+def columns(text: str, predicates: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """A column of IOB2 tags for each predicate, as the CoNLL tasks have them; the predicate is O."""
+    found = []
+    for p in predicates:
+        column = ["O"] * len(Item.of(text).tokens)
+        for a in p["arguments"]:
+            for n, (start, end) in enumerate(Item.of(text).tokens):
+                if a["start"] <= start and end <= a["end"]:
+                    column[n] = f"{'B' if start == a['start'] else 'I'}-{a['role']}"
+        found.append(column)
+    return found
+
+
+@pytest.mark.parametrize("longest", [3, 1], ids=["spans", "heads"])
+def test_roles_are_scored_as_conlleval_scores_the_same_columns(
+    words: Callable[[str], Any], longest: int
+) -> None:
+    """seqeval's default mode counts as conlleval does. The network knows words, so it is right by chance."""
+    draw = random.Random(longest)
+    items = []
+    for _ in range(40):
+        tokens = ["says", *draw.choices(WORDS, k=9)]
+        text, at, arguments = " ".join(tokens), 1, []
+        places = Item.of(text).tokens
+        while at < len(tokens):
+            end = min(len(tokens), at + draw.randint(1, longest))
+            if draw.random() < 0.5:
+                place = {"start": places[at][0], "end": places[end - 1][1]}
+                arguments.append(place | {"role": draw.choice(ROLES)})
+            at = end
+        gold_one = {"start": 0, "end": 4, "sense": None, "arguments": arguments}
+        items.append(Item(text, places, {"predicates": [gold_one]}))
+    recipe = Srl.prepare({"roles": []}, {"train": items, "validation": [], "test": []})
+    tokenizer = words(" ".join(item.text for item in items))
+    says = dict(zip(WORDS, [f"B-{role}" for role in ROLES], strict=False))
+    if longest > 1:
+        says["rome"] = "I-ARG0"  # goes on after “ada”, and is outside elsewhere
+    network = PieceByPiece(
+        table(tokenizer, recipe.labels, {"says": "B-V"}), table(tokenizer, recipe.labels, says)
+    )
+    enc = encoder(tokenizer)
+    evaluation = recipe.evaluate(items, recipe.encode(items, enc), runner(network), detailed=True)
+    both = [
+        [column for text, row in rows for column in columns(text, row)]
+        for rows in (
+            [(i.text, i.annotation["predicates"]) for i in items],
+            [
+                (i.text, e.annotation["predicates"])
+                for i, e in zip(items, evaluation.predictions, strict=True)
+            ],
+        )
+    ]
+    wanted = classification_report(*both, output_dict=True, zero_division=0)
+    scores = evaluation.report.scores
+    assert 0 < wanted["micro avg"]["f1-score"] < 1
+    for ours, theirs in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
+        assert scores[f"argument_{ours}"] == pytest.approx(wanted["micro avg"][theirs])
+        for row in evaluation.report.per_label:
+            assert row[ours] == pytest.approx(wanted[row["label"]][theirs], abs=1e-6)
+    assert {row["label"] for row in evaluation.report.per_label} == set(ROLES)
 
 
 def test_a_prediction_has_each_predicate_with_its_own_arguments(
