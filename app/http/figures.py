@@ -32,7 +32,7 @@ def send_leaderboard(
     board = runs.leaderboard(session, actor, project_id, wanted=wanted, size=runs.MOST)
     rows = list(runs.leaderboard_rows(board))
     if form == "json":
-        body = orjson.dumps({"metric": board.metric, "items": rows})
+        body = orjson.dumps({"metric": board.metric, "items": rows}, option=orjson.OPT_UTC_Z)
     else:
         text = io.StringIO()
         sheet = csv.DictWriter(text, runs.LEADERBOARD_COLUMNS, lineterminator="\n")
