@@ -147,8 +147,8 @@ class Scene:
         return self.chance.choice(running) if running else None
 
     def training(self) -> tuple[Followed, psutil.Process] | None:
-        """A run that is being trained just now."""
-        found = [(f, p) for f in self.followed for p in f.processes()]
+        """A run that is being trained just now, and has something to lose."""
+        found = [(f, p) for f in self.followed if f.checkpoints() for p in f.processes()]
         return self.chance.choice(found) if found else None
 
     def all_may_be_hurt(self) -> None:
@@ -295,8 +295,10 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=5, help="how long faults are brought about"
     )
-    parser.add_argument("--every", type=float, default=6, help="seconds between faults, on average")
-    parser.add_argument("--epochs", type=int, default=400, help="of each training")
+    parser.add_argument(
+        "--every", type=float, default=10, help="seconds between faults, on average"
+    )
+    parser.add_argument("--epochs", type=int, default=120, help="of each training")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", type=Path, help="file whose table of faults is replaced")
     arguments = parser.parse_args()
@@ -316,8 +318,7 @@ def main() -> int:
         injected = _disturb(scene, arguments.minutes * 60, arguments.every)
         _until_ended(scene, scene.followed, within=300 + undisturbed * 2 * arguments.trainings)
         wrong = _check(scene, whole)
-        left = _left_processes(scene)
-    wrong += left
+    wrong += _left_processes()
     table = _table(scene, injected, arguments, undisturbed, wrong)
     print(table)
     if arguments.write:
@@ -494,7 +495,7 @@ def _points(one: Followed) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _left_processes(scene: Scene) -> list[str]:
+def _left_processes() -> list[str]:
     """Everything that was started here has ended."""
     folder = str(get_settings().data_dir)
 
