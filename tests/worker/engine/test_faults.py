@@ -41,9 +41,11 @@ class Child:
                 os.dup2(output, 1)
                 os.dup2(output, 2)
                 before()
-                with open(1, "w", buffering=1, closefd=False) as stdout:
-                    with contextlib.redirect_stdout(stdout):
-                        code = train.main([str(folder.root)])
+                with (
+                    open(1, "w", buffering=1, closefd=False) as stdout,
+                    contextlib.redirect_stdout(stdout),
+                ):
+                    code = train.main([str(folder.root)])
             os._exit(code)
 
     def code(self) -> int:
@@ -144,10 +146,10 @@ def test_a_model_that_cannot_be_saved_is_said_to_be_so_and_saved_once_there_is_r
 
 
 def test_memory_that_runs_out_is_said_to_be_so(tmp_path: Path) -> None:
-    folder = job(tmp_path, epochs=MANY, max_length=512)
+    folder = job(tmp_path, epochs=1, scratch_hidden=512, scratch_layers=6)
 
     def limit() -> None:
-        size = psutil.Process().memory_info().vms + (1 << 20)
+        size = psutil.Process().memory_info().vms + (16 << 20)
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
     assert Child(folder, limit).code() == 1, (tmp_path / "log.txt").read_text()

@@ -17,7 +17,7 @@ from app.db import session_scope
 from app.models import Job, Run, RunPoint
 from app.services import dispatch
 from app.settings import Settings, get_settings
-from tests.conftest import Services, wait_for
+from tests.conftest import PATIENCE, Services, wait_for, with_long_leases
 from tests.factories import work_off
 from tests.worker.jobs.conftest import TINY, Workshop, job_of, trainers, wait_for_state
 from worker import supervisor
@@ -43,7 +43,7 @@ def wait_for_phase(run: Run, *phases: str) -> None:
     signs = [f'"phase": "{phase}"' for phase in phases]
     wait_for(
         lambda: path.exists() and any(sign in path.read_text() for sign in signs),
-        within=180,
+        within=60,
         message=f"it is never {phases}",
     )
 
@@ -89,7 +89,7 @@ def test_a_disk_that_fills_up_during_a_training_ends_it_with_what_to_do(
     ended = working(run)
     wait_for_phase(run, "evaluating")
     fill(get_settings().work_dir)
-    job = ended.result(120)
+    job = ended.result(60 * PATIENCE)
     assert (job.state, job.error_category) == ("failed", "disk")
     assert "Free some space" in (job.error or "")
     assert not trainers(run.id)
@@ -103,7 +103,7 @@ def test_a_disk_without_room_for_the_model_ends_the_run_with_what_to_do(
     small_disk(files)
     run = workshop.train(TINY)
     fill(files, leave=64 * 1024)
-    job = working(run).result(180)
+    job = working(run).result(60 * PATIENCE)
     assert (job.state, job.error_category) == ("failed", "disk")
     assert "Make room" in (job.error or "")
     assert not list(files.glob("models/**/*.safetensors")), "half a model takes room"
@@ -138,7 +138,7 @@ def test_a_database_that_is_away_for_moments_costs_a_training_nothing(
                         within=60,
                         message="nothing is told any more",
                     )
-    job = ended.result(120)
+    job = ended.result(60 * PATIENCE)
     assert (job.state, job.attempt) == ("succeeded", 1), job.error
     told = points(run)
     assert len(told) == len(set(told)), "points are stored twice"
@@ -157,7 +157,7 @@ def test_a_wish_to_stop_is_granted_within_the_grace_at_any_moment(
     else:
         wait_for_phase(run, "saving")
     workshop.cancel(run.job_id)
-    job = ended.result(supervisor.CANCEL_GRACE + 25)
+    job = ended.result((supervisor.CANCEL_GRACE + 5) * PATIENCE)
     # A model that is just being stored is kept: it was too late to stop.
     assert job.state in ("cancelled", "succeeded" if phase == "saving" else "cancelled")
     assert not trainers(run.id)
@@ -165,8 +165,9 @@ def test_a_wish_to_stop_is_granted_within_the_grace_at_any_moment(
 
 @on_sqlite
 def test_repeated_and_lost_messages_and_a_broker_without_its_data_change_nothing(
-    workshop: Workshop, broker: str, services: Services
+    workshop: Workshop, broker: str, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with_long_leases(monkeypatch)
     program = services.group.programs[0]
     services.start_worker("gpu,cpu", name="worker")
     run = workshop.train(LONG)
@@ -180,7 +181,7 @@ def test_repeated_and_lost_messages_and_a_broker_without_its_data_change_nothing
     shutil.rmtree(get_settings().data_dir / "broker")
     services.start_broker()
     for job_id in (run.job_id, *waiting):
-        job = wait_for_state(job_id, "succeeded", "failed", within=180, services=services)
+        job = wait_for_state(job_id, "succeeded", "failed", within=60, services=services)
         assert job.state == "succeeded", job.error
         assert (job.attempt, job.fence) == (1, 1), "it was done more than once"
     assert sorted(points(run)) == sorted(set(points(run)))
