@@ -24,7 +24,7 @@ from worker import supervisor
 
 pytestmark = pytest.mark.training
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-LONG = TINY.model_copy(update={"epochs": 40})
+LONG = TINY.model_copy(update={"epochs": 12, "checkpoint_seconds": 60.0})
 """Some seconds on a quiet machine."""
 
 Working = Callable[[Run], Future[Job]]
@@ -149,7 +149,10 @@ def test_a_database_that_is_away_for_moments_costs_a_training_nothing(
     assert (job.state, job.attempt) == ("succeeded", 1), job.error
     told = points(run)
     assert len(told) == len(set(told)), "points are stored twice"
-    assert sum(kind == "evaluation" and split == "validation" for kind, _, split in told) == 40
+    assert (
+        sum(kind == "evaluation" and split == "validation" for kind, _, split in told)
+        == LONG.epochs
+    )
 
 
 @on_sqlite
