@@ -92,13 +92,17 @@ class Storage:
         """Store a folder's files under a key; the bytes stored. What was there before is replaced."""
         self.remove(key)
         size = 0
-        for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-            size += file.stat().st_size
-            with (
-                file.open("rb") as source,
-                self.writing(f"{key}/{file.relative_to(folder)}") as sink,
-            ):
-                shutil.copyfileobj(source, sink, CHUNK)
+        try:
+            for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+                size += file.stat().st_size
+                with (
+                    file.open("rb") as source,
+                    self.writing(f"{key}/{file.relative_to(folder)}") as sink,
+                ):
+                    shutil.copyfileobj(source, sink, CHUNK)
+        except OSError:  # a part of it is of no use, and where the disk is full it takes room
+            self.remove(key)
+            raise
         return size
 
     def fetch_folder(self, key: str, folder: Path) -> Path:

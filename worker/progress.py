@@ -36,6 +36,7 @@ class Progress:
         self.had_earlier_attempt = self._lines.exists()
         self._lines_read = 0
         self._log_read = self._log.stat().st_size if self._log.exists() else 0
+        self._told: set[tuple[Any, ...]] = set()
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.state: dict[str, Any] = {}
         """Where the run stands, as the pages show it."""
@@ -49,6 +50,12 @@ class Progress:
         report.news = report.news or bool(lines or text)
         return bool(lines or text)
 
+    def begin_anew(self, report: Report) -> None:
+        """Have the report replace all points that were ever stored, by reading the lines from their start."""
+        self._lines_read = 0
+        self._told.clear()
+        report.points, report.resumed_at, report.news = [], -1, True
+
     def _take(self, line: bytes, report: Report) -> None:
         try:
             event = json.loads(line)
@@ -58,7 +65,7 @@ class Progress:
         except (ValueError, KeyError, TypeError):
             log.warning("progress_line_not_understood", line=line[:200])
             return
-        if kind in ("step", "evaluation"):
+        if kind in ("step", "evaluation") and self._is_new(event):
             report.points.append(event)
         if kind == "step":
             self.state |= {
@@ -76,8 +83,18 @@ class Progress:
         elif kind == "resumed":
             self.state["resumed"] = event["step"]
             report.points = [point for point in report.points if point["step"] <= event["step"]]
+            self._told = {told for told in self._told if told[1] <= event["step"]}
             if report.resumed_at is None or event["step"] < report.resumed_at:
                 report.resumed_at = event["step"]
+
+    def _is_new(self, event: dict[str, Any]) -> bool:
+        """Whether this was not told before: an attempt that goes on from an epoch's end evaluates once more."""
+        words = (event[key] for key in sorted(event) if isinstance(event[key], str))
+        told = (event["type"], event["step"], *words)
+        if told in self._told:
+            return False
+        self._told.add(told)
+        return True
 
     def _new_lines(self) -> list[bytes]:
         data = _read_from(self._lines, self._lines_read)

@@ -6,6 +6,7 @@ last one stopped. A worker on another machine starts from the beginning, which n
 
 import json
 import signal
+import socket
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -29,6 +30,19 @@ CANCEL_GRACE = 5.0
 STOP_GRACE = 25.0
 """For the last step and a checkpoint, when the worker shuts down."""
 _DATABASE_PAUSES = (1, 2, 4, 8, 15, 30, 60)
+_HOST = socket.gethostname()
+_WITHOUT_WORDS = {
+    trainer.DISK_FULL: (
+        f"The disk of the worker on {_HOST} is full: not even the error could be written down. Free some "
+        "space there and start the run again.",
+        "disk",
+    ),
+    trainer.MEMORY_FULL: (
+        f"The worker on {_HOST} has too little memory even to start a training. Give it more, or end other "
+        "programs there.",
+        "out_of_memory",
+    ),
+}
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -98,9 +112,7 @@ class _Supervision:
             if time.monotonic() > deadline:
                 self.process.kill()
         self.process.kill()  # whatever its leader has left behind of the group
-        while self.progress.read(self.report):
-            pass
-        _insist(self._send)
+        _insist(self._send_all)
         return ending, code
 
     def _report(self) -> bool:
@@ -119,16 +131,26 @@ class _Supervision:
             log.warning("progress_not_stored", exc_info=True)
             return True
 
+    def _send_all(self) -> bool:
+        while self.progress.read(self.report):
+            pass
+        return self._send()
+
     def _send(self) -> bool:
         report = self.report
-        going_on = runs.record(
-            self.claim,
-            points=report.points,
-            log=report.log,
-            environment=report.environment,
-            progress=dict(self.progress.state),
-            resumed_at=report.resumed_at,
-        )
+        try:
+            going_on = runs.record(
+                self.claim,
+                points=report.points,
+                log=report.log,
+                environment=report.environment,
+                progress=dict(self.progress.state),
+                resumed_at=report.resumed_at,
+            )
+        except (OperationalError, InterfaceError):
+            # It may be stored all the same, and only the answer was lost: next time all is sent anew.
+            self.progress.begin_anew(report)
+            raise
         self.report = Report()
         return going_on
 
@@ -141,8 +163,12 @@ def _conclude(claim: jobs.Claim, folder: Path, ending: Ending, code: int) -> Non
     kind = RUN_KINDS[claim.kind]
     result = workplace.result(folder, kind) if code == 0 else None
     if result is not None:
-        with heartbeat(claim):  # a large model takes a while to store
-            _insist(lambda: runs.complete(claim, result, folder))
+        try:
+            with heartbeat(claim):  # a large model takes a while to store
+                _insist(lambda: runs.complete(claim, result, folder))
+        except OSError:  # no room for it, perhaps: at least what it was copied from makes some
+            workplace.clear(folder)
+            raise
         workplace.remove(folder)
     elif ending is Ending.SHUTDOWN or code == trainer.STOPPED:
         raise jobs.Interrupted
@@ -185,7 +211,7 @@ def _failure(folder: Path, code: int) -> tuple[str, str]:
                 "The training ended without leaving a whole model. Its log says more.",
                 "internal",
             )
-        return (
+        return _WITHOUT_WORDS.get(code) or (
             f"The training process ended with the exit code {code}. Its log says why.",
             "internal",
         )

@@ -1,16 +1,19 @@
 """The training process: `python -m worker.train WORKDIR` does the job of a working folder.
 
-Exit codes: 0 with result.json; 1 with error.json; 75 when it was asked to stop (SIGTERM) and can go on.
+Exit codes: 0 with result.json; 1 with error.json; 75 when it was asked to stop (SIGTERM) and can go on; where
+not even error.json can be written, 74 for a full disk and 71 for a full memory (as in sysexits.h).
 """
 
 import logging
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 STOPPED = 75
+_CODES = {"disk": 74, "out_of_memory": 71}
 
 
 def main(arguments: list[str]) -> int:
@@ -31,31 +34,39 @@ def main(arguments: list[str]) -> int:
     )
     logging.getLogger("worker").setLevel(logging.INFO)
 
-    from worker.engine.errors import Stopped, explain
-    from worker.engine.files import write_json
-    from worker.engine.job import Folder
-    from worker.engine.kinds import carry_out
+    try:
+        from worker.engine.errors import Stopped, explain
+        from worker.engine.files import write_json
+        from worker.engine.job import Folder
+        from worker.engine.kinds import carry_out
+    except (ImportError, MemoryError, OSError) as error:
+        traceback.print_exc(file=sys.stdout)
+        # The libraries are large: a tight bound on memory is met here first.
+        return _CODES["out_of_memory"] if "memory" in f"{error} {error!r}".lower() else 1
 
     folder = Folder(Path(arguments[0]).resolve())
     if folder.result.exists():
         print("The run has its result already.")
         return 0
-    folder.error.unlink(missing_ok=True)
     try:
+        folder.error.unlink(missing_ok=True)
         result = carry_out(folder, stop=lambda: bool(asked))
     except Stopped:
-        print("Stopped; the run can go on from its last checkpoint.")
+        with suppress(OSError):
+            print("Stopped; the run can go on from its last checkpoint.")
         return STOPPED
     except Exception as error:
-        traceback.print_exc(file=sys.stdout)
         category, message = explain(error)
-        print(f"[failed] {category}: {message}")
+        with suppress(OSError):  # the log lies on the disk that may be full
+            traceback.print_exc(file=sys.stdout)
+            print(f"[failed] {category}: {message}")
         try:
             write_json(folder.error, {"category": category, "message": message})
         except OSError:
-            traceback.print_exc(file=sys.stdout)
+            return _CODES.get(category, 1)
         return 1
-    print(f"[done] {result['seconds']:.0f} s")
+    with suppress(OSError):
+        print(f"[done] {result['seconds']:.0f} s")
     return 0
 
 

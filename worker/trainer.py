@@ -21,6 +21,8 @@ from app.settings import Settings
 
 STOPPED = 75
 """Exit code of a trainer that was asked to stop and has written a checkpoint."""
+DISK_FULL, MEMORY_FULL = 74, 71
+"""Exit codes of one that could not even write down its error."""
 _FORMER_GROUP_SECONDS = 10.0
 
 log = structlog.get_logger()

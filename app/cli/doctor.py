@@ -1,21 +1,26 @@
 """Checking what Annotune needs on this machine."""
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli import broker
-from app.cli.up import check_data_folder
-from app.db import get_engine
+from app.cli.up import about_database, check_data_folder
+from app.db import get_engine, session_scope
 from app.migrate import head_revision
 from app.models import new_id
+from app.services import workers
 from app.settings import Settings
 from app.storage import get_storage
 
+_LEAST_FREE = 2e9
+"""Bytes: the packaged model with its checkpoints takes one gigabyte while it is trained."""
 _TORCH = """
 import torch
 names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
@@ -35,27 +40,14 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; none of it changes anything."""
-    essential: dict[str, Callable[[Settings], str]] = {
-        "Python": _python,
-        "data folder": _data_folder,
-        "database": _database,
-        "broker": _broker,
-        "file storage": _storage,
-    }
-    optional: dict[str, Callable[[Settings], str]] = {
-        "training": _torch,
-        "base model": _base_model,
-    }
-    return [
-        _finding(name, check, settings, essential=True) for name, check in essential.items()
-    ] + [_finding(name, check, settings, essential=False) for name, check in optional.items()]
+    return [check(name, settings) for name in (*_ESSENTIAL, *_OPTIONAL)]
 
 
-def _finding(
-    name: str, check: Callable[[Settings], str], settings: Settings, *, essential: bool
-) -> Finding:
+def check(name: str, settings: Settings) -> Finding:
+    """Check one thing."""
+    essential = name in _ESSENTIAL
     try:
-        return Finding(name, True, check(settings), essential)
+        return Finding(name, True, (_ESSENTIAL | _OPTIONAL)[name](settings), essential)
     except Exception as error:  # whatever it is, it is the finding
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         return Finding(name, False, first, essential)
@@ -71,10 +63,13 @@ def _data_folder(settings: Settings) -> str:
     return str(settings.data_dir.resolve())
 
 
-def _database(_settings: Settings) -> str:
+def _database(settings: Settings) -> str:
     engine = get_engine()
-    with engine.connect() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
+    try:
+        with engine.connect() as connection:
+            revision = MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        raise RuntimeError(about_database(settings, error)) from error
     url = engine.url.render_as_string(hide_password=True)
     if revision != head_revision():
         return f"{url}, to be brought up to date (annotune migrate; annotune up does it by itself)"
@@ -94,8 +89,13 @@ def _broker(settings: Settings) -> str:
 
 def _storage(settings: Settings) -> str:
     storage, key = get_storage(), f"doctor/{new_id()}"
-    with storage.writing(key) as sink:
-        sink.write(b"annotune")
+    try:
+        with storage.writing(key) as sink:
+            sink.write(b"annotune")
+    except Exception as error:
+        raise RuntimeError(
+            f"{settings.storage} cannot be written ({error}): ANNOTUNE_STORAGE_URL names it"
+        ) from error
     try:
         with storage.reading(key) as source:
             if source.read() != b"annotune":
@@ -105,6 +105,27 @@ def _storage(settings: Settings) -> str:
     return settings.storage
 
 
+def _disk(settings: Settings) -> str:
+    free = shutil.disk_usage(settings.data_dir).free
+    if free < _LEAST_FREE:
+        raise RuntimeError(
+            f"only {free / 1e9:.1f} GB are free in {settings.data_dir.resolve()}: too little to train. Make room, "
+            "or name another folder in ANNOTUNE_DATA_DIR"
+        )
+    return f"{free / 1e9:.0f} GB free"
+
+
+def _workers(_settings: Settings) -> str:
+    with session_scope(read_only=True) as session:
+        unserved = [queue for queue in ("gpu", "cpu") if not workers.is_served(session, queue)]
+    if unserved:
+        raise RuntimeError(
+            f"none is seen that takes {' or '.join(unserved)} jobs; annotune up starts one for each, or: "
+            f"annotune worker --queues {','.join(unserved)}"
+        )
+    return "seen just now, for gpu and cpu jobs"
+
+
 def _torch(_settings: Settings) -> str:
     # In a process of its own: the application itself never loads torch.
     done = subprocess.run(
@@ -112,7 +133,13 @@ def _torch(_settings: Settings) -> str:
     )
     if done.returncode:
         raise RuntimeError("torch is not installed here, so this machine cannot train")
-    return f"torch {done.stdout.strip()}"
+    found = f"torch {done.stdout.strip()}"
+    if "on processor" in found and shutil.which("nvidia-smi"):
+        raise RuntimeError(
+            f"{found}: there is an NVIDIA driver, but torch sees no GPU. Check “nvidia-smi” and "
+            "CUDA_VISIBLE_DEVICES, and install the torch that is built for your CUDA"
+        )
+    return found
 
 
 def _base_model(_settings: Settings) -> str:
@@ -122,3 +149,18 @@ def _base_model(_settings: Settings) -> str:
             "from scratch and from folders work without it"
         )
     return "packaged MiniLM"
+
+
+_ESSENTIAL: dict[str, Callable[[Settings], str]] = {
+    "Python": _python,
+    "data folder": _data_folder,
+    "database": _database,
+    "broker": _broker,
+    "file storage": _storage,
+}
+_OPTIONAL: dict[str, Callable[[Settings], str]] = {
+    "disk space": _disk,
+    "workers": _workers,
+    "training": _torch,
+    "base model": _base_model,
+}

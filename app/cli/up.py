@@ -106,7 +106,7 @@ def prepare_database(settings: Settings) -> str | None:
         with db.session_scope() as session:
             token = accounts.setup_token(session)
     except SQLAlchemyError as error:
-        raise Unavailable(_about_database(settings, error)) from error
+        raise Unavailable(about_database(settings, error)) from error
     finally:
         db.dispose()
     return None if token is None else f"/setup?token={token}"
@@ -158,7 +158,8 @@ def _did_not_start(program: Program, group: Group) -> str:
     return f"{program.name} does not start. The end of its log ({log}):\n{broker.log_tail(log)}"
 
 
-def _about_database(settings: Settings, error: SQLAlchemyError) -> str:
+def about_database(settings: Settings, error: SQLAlchemyError) -> str:
+    """Which database it is, and what is wrong with it."""
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
     where = (
         "ANNOTUNE_DATABASE_URL" if settings.database_url else "The SQLite file in the data folder"

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import IO, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import case, delete, exists, func, insert, select, update
+from sqlalchemy import case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
@@ -325,7 +325,10 @@ def _insert(
         seen = set(
             session.scalars(
                 select(Example.content_hash).where(
-                    Example.project_id == row.project_id, Example.content_hash.in_(set(hashes))
+                    Example.project_id == row.project_id,
+                    Example.content_hash.in_(set(hashes)),
+                    # What another import has staged may never come to be seen.
+                    or_(Example.status != "staged", Example.import_id == row.id),
                 )
             )
         )
@@ -377,7 +380,9 @@ def _publish(claim: jobs.Claim, row: Import, report: dict[str, Any]) -> None:
     done = False
     while not done:
         with session_scope() as session:
-            jobs.hold(session, claim)
+            # Each step is one that no later attempt repeats, so their number begins anew: what is half
+            # visible must not be given up.
+            jobs.hold(session, claim).attempt = 1
             ids = session.scalars(
                 select(Example.id)
                 .where(Example.import_id == row.id, Example.status == "staged")

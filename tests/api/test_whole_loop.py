@@ -96,9 +96,14 @@ class Loop:
         return set(zipfile.ZipFile(io.BytesIO(bundle)).namelist())
 
 
-def test_entities_from_columns_to_a_model_with_a_crf(
+def test_two_projects_from_a_file_to_a_model_with_the_same_workers(
     api: TestClient, real_worker: Services
 ) -> None:
+    entities_from_columns_to_a_model_with_a_crf(api)
+    roles_from_brackets_to_a_model(api)
+
+
+def entities_from_columns_to_a_model_with_a_crf(api: TestClient) -> None:
     loop = Loop(api, "ner")
     assert loop.bring_in("people.conll", entities())["report"]["labelled"] == 32
     version = loop.freeze()
@@ -112,7 +117,7 @@ def test_entities_from_columns_to_a_model_with_a_crf(
     assert {"config.json", "model.safetensors", "crf.safetensors"} <= loop.model_files(run)
 
 
-def test_roles_from_brackets_to_a_model(api: TestClient, real_worker: Services) -> None:
+def roles_from_brackets_to_a_model(api: TestClient) -> None:
     loop = Loop(api, "srl")
     assert loop.bring_in("giving.conll05", roles())["report"]["labelled"] == 24
     loop.freeze()

@@ -10,12 +10,16 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from app.cli import broker
+from app.db import session_scope
+from app.models import Annotation, Example
 from app.settings import Settings
-from tests.conftest import wait_for
+from tests.conftest import PATIENCE, forget_everything, wait_for
+from tests.factories import count, make_project, make_token, make_user
 
 ANNOTUNE = [sys.executable, "-P", "-m", "app.cli"]
 
@@ -52,7 +56,7 @@ class Up:
 
     def get(self, path: str) -> str:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
+        with opener.open(f"http://127.0.0.1:{self.port}{path}", timeout=60 * PATIENCE) as answer:
             return str(answer.read().decode())
 
 
@@ -92,7 +96,7 @@ def test_it_starts_answers_and_ctrl_c_ends_everything(up: Up) -> None:
     assert len(family) >= 4
     wait_for(lambda: all(is_ready(up, queue) for queue in ("gpu", "cpu")), within=60)
     up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(30) == 0, up.said()
+    assert up.process.wait(30 * PATIENCE) == 0, up.said()
     assert not [process for process in family if is_running(process)]
     assert "is killed" not in up.said()
 
@@ -110,12 +114,32 @@ def test_a_second_one_on_the_same_folder_refuses(up: Up) -> None:
     assert up.get("/login")
 
 
-def test_what_dies_is_started_again_and_a_restart_refuses_nobody(up: Up) -> None:
+def test_what_dies_is_started_again_and_a_restart_refuses_nobody(
+    up: Up, monkeypatch: pytest.MonkeyPatch
+) -> None:
     up.wait_until_ready()
     web = next(p for p in up.family() if "web" in p.cmdline())
-    web.kill()
+    monkeypatch.setenv("ANNOTUNE_DATA_DIR", str(up.folder))
+    forget_everything()
+    ada = make_user("Ada", admin=True)
+    project = make_project(ada)
+    with session_scope() as session:
+        example = Example(project_id=project.id, inputs={"text": "Hm."}, content_hash="0" * 64)
+        session.add(example)
+    api = httpx.Client(
+        base_url=f"http://127.0.0.1:{up.port}/api/v1/projects/{project.id}",
+        headers={"Authorization": f"Bearer {make_token(ada)}"},
+        timeout=60 * PATIENCE,
+        trust_env=False,
+    )
+    said = {"client_key": "k", "base_revision": 0, "payload": {"labels": ["neutral"]}}
+    with api:
+        saved = api.post(f"/examples/{example.id}/annotations", json=said)
+        web.kill()
+        assert saved.status_code == 201, saved.text
     assert "<form" in up.get("/login")  # waits in the socket that the group holds
     assert "web ended (signal SIGKILL)" in up.said()
+    assert count(Annotation, Annotation.example_id == example.id) == 1, "a save is lost"
 
 
 def test_when_it_is_killed_nothing_of_it_stays(up: Up) -> None:
@@ -136,7 +160,7 @@ def test_a_second_ctrl_c_ends_all_at_once(up: Up) -> None:
     up.process.send_signal(signal.SIGINT)
     wait_for(lambda: "Stopping" in up.said())
     up.process.send_signal(signal.SIGINT)
-    up.process.wait(8)
+    up.process.wait(8 * PATIENCE)
     assert not [process for process in family if is_running(process)]
 
 
@@ -145,7 +169,7 @@ def run_up(folder: Path, port: int, *words: str) -> subprocess.CompletedProcess[
         [*ANNOTUNE, "up", "--port", str(port), "--data-dir", str(folder), *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=60 * PATIENCE,
         check=False,
     )
 

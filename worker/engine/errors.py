@@ -58,25 +58,26 @@ _DISK_SIGNS = (
     "failed writing file",
     "quota exceeded",
     "unexpected pos",
+    "file too large",
 )
-_DISK_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_DISK_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 _MEMORY_ADVICE = (
     "There was not enough memory, even for one example at a time. Turn on gradient checkpointing, or lower "
     "the maximum length or the size of the model."
 )
-_DISK_ADVICE = (
-    "The disk of the worker is full or cannot be written. Free some space and start the run again: "
-    "it goes on from its last checkpoint."
-)
+_DISK_ADVICE = "The disk of the worker is full or cannot be written. Free some space there and start the run again."
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a processor or a GPU has said that it has no more memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
+    if getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    # Libraries in Rust and C++ have exceptions of their own for it.
     words = str(error).lower()
-    return isinstance(error, RuntimeError) and any(sign in words for sign in _MEMORY_SIGNS)
+    return any(sign in words for sign in _MEMORY_SIGNS)
 
 
 def explain(error: BaseException) -> tuple[Category, str]:

@@ -22,7 +22,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from app.training import TrainingParams
-from worker.engine.errors import ModelError
+from worker.engine.errors import ModelError, explain
 from worker.engine.files import new_folder
 from worker.engine.wordpiece import train_wordpiece
 
@@ -118,7 +118,14 @@ def _open(name: str) -> tuple[Any, Any]:
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:
+        if _is_of_the_machine(error):
+            raise
         raise _not_usable(name, error) from error
+    if len(tokenizer) <= len(tokenizer.all_special_ids):  # the library makes an empty one, silently
+        raise ModelError(
+            f"The model {_shown(name)} has no tokenizer: tokenizer.json is missing. Save the tokenizer into the "
+            "same folder with save_pretrained."
+        )
     if not tokenizer.is_fast:
         raise ModelError(
             f"The tokenizer of {name} cannot tell where its pieces stand in the text. "
@@ -170,18 +177,21 @@ def _with_weights(base: Base, auto: Any, settings: dict[str, Any]) -> Any:
         if base.scratch:
             config = AutoConfig.from_pretrained(base.name, **settings)
             return auto.from_config(config, dtype=torch.float32)
-        return auto.from_pretrained(
+        network, found = auto.from_pretrained(
             base.name,
             **settings,
             dtype=torch.float32,
             use_safetensors=True,
             trust_remote_code=False,
             ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
     except Exception as error:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        if _is_of_the_machine(error):
             raise
         raise _not_usable(base.name, error) from error
+    _check_body(base, network, found)
+    return network
 
 
 def load_network(folder: Path, family: Family) -> Any:
@@ -192,6 +202,20 @@ def load_network(folder: Path, family: Family) -> Any:
         )
     except Exception as error:
         raise _not_usable(folder.name, error) from error
+
+
+def _check_body(base: Base, network: Any, found: Any) -> None:
+    """Raises ModelError where weights of the body are of another model: the library would start them anew."""
+    body = f"{network.base_model_prefix}."
+    names = {name for name, _ in network.named_parameters() if name.startswith(body)}
+    missing = names & set(found["missing_keys"])
+    others = {entry if isinstance(entry, str) else entry[0] for entry in found["mismatched_keys"]}
+    # A part may rightly be missing: a pooler, say, that a language model has no use for.
+    if others & names or (names and 2 * len(missing) > len(names)):
+        raise ModelError(
+            f"The weights of the model {_shown(base.name)} are not those that its config.json describes. Copy "
+            "the whole folder again, as save_pretrained has written it."
+        )
 
 
 def _reset_outputs(network: Any, labels: int) -> None:
@@ -232,8 +256,7 @@ def _make_scratch(
 
 def _not_usable(name: str, error: Exception) -> ModelError:
     """The library's many ways to fail, as one sentence about what to do."""
-    words = str(error).lower()
-    shown = Path(name).name if Path(name).is_absolute() else name
+    words, shown = str(error).lower(), _shown(name)
     if "trust_remote_code" in words or "custom code" in words:
         return ModelError(
             f"The model {shown} needs program code of its author, which Annotune does not run. "
@@ -254,4 +277,28 @@ def _not_usable(name: str, error: Exception) -> ModelError:
             f"There is no model {shown} on the hub, or it is private. Check the name; a private model "
             "needs an access token on the worker."
         )
-    return ModelError(f"The model {shown} cannot be loaded: {error}")
+    if "deserializing header" in words:
+        return ModelError(
+            f"The weights of the model {shown} are damaged: model.safetensors cannot be read. Copy it again."
+        )
+    if (
+        "unrecognized configuration class" in words
+        or "does not recognize this architecture" in words
+    ):
+        return ModelError(
+            f"The model {shown} is of an architecture that cannot label texts here. Choose a text encoder that "
+            "the transformers library knows, such as BERT, RoBERTa, DeBERTa or ModernBERT."
+        )
+    return ModelError(
+        f"The model {shown} cannot be loaded: {error} Choose a folder that save_pretrained has written."
+    )
+
+
+def _shown(name: str) -> str:
+    """A model's name without the machine's folders."""
+    return Path(name).name if Path(name).is_absolute() else name
+
+
+def _is_of_the_machine(error: Exception) -> bool:
+    """Whether the model is not to blame."""
+    return explain(error)[0] in ("out_of_memory", "disk")

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
@@ -20,6 +18,8 @@ def choose_weights(network: Any, params: FineTuneParams) -> None:
         return
     body = f"{network.base_model_prefix}."
     if params.tuning == "lora":
+        from peft import LoraConfig, inject_adapter_in_model  # seconds, which only LoRA should cost
+
         inside = [
             name
             for name, module in network.named_modules()
@@ -36,6 +36,10 @@ def choose_weights(network: Any, params: FineTuneParams) -> None:
 
 def merge_adapters(network: Any) -> None:
     """Add LoRA's matrices to the weights they stand beside: the network is an ordinary one again."""
+    if not any(".lora_" in name for name, _ in network.named_parameters()):
+        return
+    from peft.tuners.lora import LoraLayer
+
     for name, module in list(network.named_modules()):
         if isinstance(module, LoraLayer):
             module.merge(safe_merge=True)

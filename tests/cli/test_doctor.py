@@ -1,0 +1,149 @@
+"""`annotune doctor`: what is missing or wrong, and what to do about it."""
+
+import shutil
+import socket
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app import db
+from app.cli import doctor
+from app.services import workers
+from app.settings import Settings, get_settings
+from tests.cli.conftest import Annotune
+from tests.conftest import forget_everything
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def announce(*queues: str) -> None:
+    workers.announce(
+        "a-worker",
+        host="here",
+        queues=list(queues),
+        concurrency=1,
+        device="2 cores",
+        version="0",
+        memory_total=1,
+        memory_available=1,
+    )
+
+
+def test_a_good_installation_has_nothing_that_fails(annotune: Annotune) -> None:
+    announce("cpu", "gpu")
+    done = annotune("doctor")
+    assert done.exit_code == 0, done.output
+    assert "FAIL" not in done.output
+    for name in ("data folder", "database", "broker", "file storage", "disk space", "workers"):
+        assert name in done.output
+    assert "torch" in done.output
+
+
+def finding(name: str) -> doctor.Finding:
+    forget_everything()
+    return doctor.check(name, get_settings())
+
+
+def test_a_data_folder_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ANNOTUNE_DATA_DIR", str(tmp_path / "file" / "data"))
+    found = finding("data folder")
+    assert found.essential
+    assert not found.good
+    assert "ANNOTUNE_DATA_DIR" in found.detail
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"postgresql://u:secret@127.0.0.1:{free_port()}/x"
+    monkeypatch.setenv("ANNOTUNE_DATABASE_URL", url)
+    found = finding("database")
+    assert found.essential
+    assert not found.good
+    assert "ANNOTUNE_DATABASE_URL" in found.detail
+    assert "secret" not in found.detail
+
+
+def test_a_database_file_that_is_damaged(sqlite: str) -> None:
+    db.dispose()
+    Path(sqlite.removeprefix("sqlite:///")).write_bytes(b"no database at all " * 100)
+    found = finding("database")
+    assert not found.good
+    assert "SQLite file" in found.detail
+
+
+def test_a_database_of_an_earlier_version(sqlite: str) -> None:
+    with db.session_scope() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    found = finding("database")
+    assert found.good
+    assert "annotune migrate" in found.detail
+
+
+def test_a_broker_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNOTUNE_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+    found = finding("broker")
+    assert found.essential
+    assert not found.good
+    assert "ANNOTUNE_REDIS_URL" in found.detail
+
+
+def test_a_machine_without_a_broker_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.cli.broker.find_server", lambda: None)
+    found = finding("broker")
+    assert not found.good
+    assert "Install one" in found.detail
+
+
+def test_a_storage_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ANNOTUNE_STORAGE_URL", str(tmp_path / "file" / "store"))
+    found = finding("file storage")
+    assert found.essential
+    assert not found.good
+    assert "ANNOTUNE_STORAGE_URL" in found.detail
+
+
+def test_a_disk_that_is_nearly_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.data_dir.mkdir()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(9, 9, 5e8))
+    found = finding("disk space")
+    assert not found.good
+    assert "0.5 GB" in found.detail
+
+
+def test_workers_that_nobody_has_seen(sqlite: str) -> None:
+    assert "gpu or cpu" in finding("workers").detail
+    announce("cpu")
+    found = finding("workers")
+    assert not found.good
+    assert "annotune worker --queues gpu" in found.detail
+    announce("cpu", "gpu")
+    assert finding("workers").good
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("raise ImportError", "torch is not installed here"),
+        ("print('2.0', 'on', 'processor, 2 threads')", "torch sees no GPU"),
+    ],
+)
+def test_a_machine_that_cannot_train(
+    monkeypatch: pytest.MonkeyPatch, program: str, said: str
+) -> None:
+    monkeypatch.setattr(doctor, "_TORCH", program)
+    monkeypatch.setattr(shutil, "which", lambda _name: "/usr/bin/nvidia-smi")
+    found = finding("training")
+    assert not found.good
+    assert not found.essential
+    assert said in found.detail

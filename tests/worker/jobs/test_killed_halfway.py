@@ -1,0 +1,143 @@
+"""Imports and versions whose worker is killed halfway: all of it is there in the end, once."""
+
+import hashlib
+import os
+import signal
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from app.cli.group import Program
+from app.db import session_scope
+from app.models import DatasetVersion, Example, Import, Job, Project, now
+from app.services import direct_import, importing, jobs
+from app.services.importing import ImportOptions
+from app.services.versions import data_key
+from app.settings import get_settings
+from app.storage import get_storage
+from tests.conftest import Services, wait_for
+from tests.factories import count
+from tests.worker.jobs.conftest import Workshop, job_of, wait_for_state
+
+ROWS = 12_000
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+def bring_in(workshop: Workshop, rows: int) -> str:
+    """Queue an import; the id of its job."""
+    sentences = [
+        {"text": f"Sentence {n}.", "annotation": {"labels": ["good"]}} for n in range(rows)
+    ]
+    _row, job = direct_import.bring_in_rows(
+        workshop.actor, workshop.project_id, sentences, ImportOptions()
+    )
+    assert job is not None
+    return job.id
+
+
+def examples_shown() -> int:
+    with session_scope(read_only=True) as session:
+        return session.query(Project).one().example_count
+
+
+def kill(program: Program) -> None:
+    assert program.process is not None
+    os.kill(program.process.pid, signal.SIGKILL)
+    program.process.wait()
+
+
+@on_sqlite
+def test_an_import_and_a_version_outlive_their_workers(
+    workshop: Workshop, broker: str, services: Services
+) -> None:
+    first = services.start_worker("cpu", name="first")
+    importing_job = bring_in(workshop, ROWS)
+    wait_for(lambda: count(Example) > 60, message="nothing is read")
+    kill(first)
+    shown = examples_shown()
+    assert shown == 60 or job_of(importing_job).state == "succeeded", "a part can be seen"
+    second = services.start_worker("cpu", name="second")
+    wait_for_state(importing_job, "succeeded", services=services)
+    assert examples_shown() == count(Example) == 60 + ROWS
+    assert count(Example, Example.status != "labelled") == 0
+
+    freezing = workshop.freeze()
+    versions = get_settings().data_dir / "files" / "versions"
+    wait_for(lambda: any(versions.glob("*/data.jsonl*")), message="nothing is written")
+    kill(second)
+    services.start_worker("cpu", name="third")
+    wait_for_state(freezing, "succeeded", services=services)
+    with session_scope(read_only=True) as session:
+        version = session.query(DatasetVersion).one()
+    with get_storage().reading(data_key(version.id)) as stream:
+        content = stream.read()
+    assert hashlib.sha256(content).hexdigest() == version.sha256
+    assert content.count(b"\n") == version.counts["examples"] == 60 + ROWS
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def let_the_lease_run_out(job_id: str) -> None:
+    with session_scope() as session:
+        past = now() - timedelta(seconds=1)
+        session.execute(update(Job).where(Job.id == job_id).values(lease_until=past))
+    jobs.reconcile()
+
+
+def test_what_is_half_visible_is_never_given_up(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_BATCH", 10)
+    job_id = bring_in(workshop, 95)
+    renew = jobs.renew
+
+    def killed_while_publishing(claim: jobs.Claim, progress: dict[str, object]) -> bool:
+        if progress["phase"] == "publishing":
+            raise Killed
+        return renew(claim, progress)
+
+    for times in range(1, get_settings().job_attempts + 3):
+        claim = jobs.claim(job_id, "the test")
+        assert claim is not None, f"given up with {examples_shown()} examples to be seen"
+        with monkeypatch.context() as patch:
+            patch.setattr(jobs, "renew", killed_while_publishing)
+            with pytest.raises(Killed):
+                importing.run(claim)
+        assert examples_shown() == 60 + times * 10
+        let_the_lease_run_out(job_id)
+    claim = jobs.claim(job_id, "the test")
+    assert claim is not None
+    importing.run(claim)
+    assert job_of(job_id).state == "succeeded"
+    assert examples_shown() == count(Example) == 60 + 95
+
+
+@on_sqlite
+def test_what_an_import_left_when_it_was_given_up_is_no_duplicate(workshop: Workshop) -> None:
+    lost = bring_in(workshop, 5)
+    for _ in range(get_settings().job_attempts):
+        assert jobs.claim(lost, "a worker that is gone") is not None
+        let_the_lease_run_out(lost)
+    assert job_of(lost).state == "failed"
+    with session_scope() as session:  # as far as the last of them came
+        row = session.query(Import).one()
+        example = Example(
+            project_id=workshop.project_id,
+            import_id=row.id,
+            inputs={"text": "Sentence 1."},
+            content_hash=importing.content_hash("Sentence 1."),
+            status="staged",
+        )
+        session.add(example)
+    sentences = [{"text": f"Sentence {n}."} for n in range(5)]
+    _row, job = direct_import.bring_in_rows(
+        workshop.actor, workshop.project_id, sentences, ImportOptions(on_duplicate="skip")
+    )
+    assert job is not None
+    claim = jobs.claim(job.id, "the test")
+    assert claim is not None
+    importing.run(claim)
+    assert examples_shown() == 65
