@@ -6,6 +6,7 @@ from app.http.identity import require_csrf
 from app.web import (
     accounts,
     api_docs,
+    comparing,
     evaluation,
     examples,
     imports,
@@ -27,6 +28,7 @@ for module in (
     versions,
     runs,
     evaluation,
+    comparing,
     settings,
     workers,
     api_docs,

@@ -11,6 +11,8 @@ const UPLOT = new URL("../vendor/uplot-1.6.32/uPlot.iife.min.js", import.meta.ur
 
 const LINES = ["--accent", "--info", "--warning", "--danger", "--success"];
 const HEIGHT = 240;
+/** With more curves than these a legend would be longer than the chart: the one under the pointer is named. */
+const MANY = 12;
 
 /** @type {Map<HTMLElement, {plot: any, labels: string}>} */
 const charts = new Map();
@@ -98,13 +100,23 @@ function options(element, data) {
   const ink = color("--ink-muted");
   const grid = { stroke: color("--line"), width: 1 };
   const font = "12px system-ui, sans-serif";
+  const many = data.series.length > MANY;
   const axis = { stroke: ink, grid, ticks: { show: false }, font };
   return {
     width: element.clientWidth || 480,
     height: HEIGHT,
     padding: [8, 12, 0, 0],
     scales: { x: { time: false } },
-    cursor: { drag: { x: true, y: false }, points: { size: 7 } },
+    cursor: {
+      drag: { x: true, y: false },
+      points: { size: 7, show: !many },
+      ...(many && { focus: { prox: 30 } }),
+    },
+    ...(many && {
+      legend: { show: false },
+      focus: { alpha: 0.12 },
+      hooks: { ready: [nameFocused], setSeries: [nameFocused] },
+    }),
     axes: [
       { ...axis, size: 34, values: (/** @type {any} */ _u, /** @type {number[]} */ v) => v.map(String) },
       { ...axis, size: 52 },
@@ -114,16 +126,31 @@ function options(element, data) {
       ...data.series.map((item, i) => ({
         label: item.label,
         stroke: color(LINES[i % LINES.length]),
-        width: 2,
+        width: many ? 1.25 : 2,
         spanGaps: true,
         // Few points are dots as well, so that a single evaluation can be seen.
-        points: { show: item.points.length < 40, size: 5 },
-        dash: i % 2 ? [6, 3] : undefined,
+        points: { show: item.points.length < 40 && !many, size: 5 },
+        dash: i % 2 && !many ? [6, 3] : undefined,
         value: (/** @type {any} */ _u, /** @type {number | null} */ v) =>
           v === null ? "–" : v.toPrecision(4),
       })),
     ],
   };
+}
+
+/**
+ * Writes under a chart of many curves which one the pointer is near; the others are faded.
+ * @param {any} plot
+ * @param {number | null} [number]
+ */
+function nameFocused(plot, number) {
+  let line = plot.root.querySelector(".chart-focus");
+  if (!line) {
+    line = document.createElement("p");
+    line.className = "chart-focus";
+    plot.root.append(line);
+  }
+  line.textContent = number ? plot.series[number].label : "";
 }
 
 /**

@@ -1,12 +1,13 @@
 """Runs: starting them, what they report, what they leave."""
 
-from app.services.runs.curves import MAX_CURVE_POINTS, log_chunks, log_tail, points
+from app.services.runs.curves import MAX_CURVE_POINTS, curves, log_chunks, log_tail, points
 from app.services.runs.keys import model_key, predictions_key
 from app.services.runs.predicting import MAX_PREDICT_CHARACTERS, MAX_PREDICT_TEXTS, predict
 from app.services.runs.reading import (
     RunView,
     cancel,
     get,
+    get_many,
     label_schema,
     list_runs,
     queued_before,
@@ -33,7 +34,9 @@ __all__ = [
     "cancel",
     "complete",
     "create",
+    "curves",
     "get",
+    "get_many",
     "label_schema",
     "list_runs",
     "log_chunks",

@@ -1,13 +1,13 @@
 """What a run has measured and written so far."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, cast, func, literal, select, union
+from sqlalchemy.orm import Session, aliased
 
 from app.db import session_scope
-from app.models import RunLog, RunPoint
+from app.models import Run, RunLog, RunPoint
 
 MAX_CURVE_POINTS = 1000
 _LOG_TAIL = 64_000
@@ -25,6 +25,65 @@ def points(
     stride = -(-len(rows) // MAX_CURVE_POINTS) or 1
     kept = rows[::-1][::stride][::-1]
     return [{"step": step, **values} for step, values in kept]
+
+
+def curves(
+    session: Session, run_ids: Sequence[str], kind: str, *, most: int = MAX_CURVE_POINTS
+) -> dict[str, list[dict[str, Any]]]:
+    """The steps or evaluations of several runs in order, in one query; the runs without any have none.
+
+    A run with more than `most` points is thinned to at most so many, evenly over its steps; its first and
+    its last one always stay. The points to keep are looked up in the index one by one: numbering all rows
+    by a window function reads them all, and took twelve times as long for 200 runs of 5,000 points.
+    """
+    found: dict[str, list[dict[str, Any]]] = {run_id: [] for run_id in run_ids}
+    if not found:
+        return found
+    point = aliased(RunPoint)
+    of_run = (point.run_id == Run.id, point.kind == kind)
+    bounds = (
+        select(
+            Run.id.label("run_id"),
+            select(func.min(point.step)).where(*of_run).scalar_subquery().label("first"),
+            select(func.max(point.step)).where(*of_run).scalar_subquery().label("last"),
+            # None where it has no more points than may be kept.
+            select(point.id)
+            .where(*of_run)
+            .order_by(point.step)
+            .offset(most)
+            .limit(1)
+            .scalar_subquery()
+            .label("beyond"),
+        )
+        .where(Run.id.in_(list(found)))
+        .cte("bounds")
+    )
+    number = select(literal(0).label("n")).cte("numbers", recursive=True)
+    number = number.union_all(select(number.c.n + 1).where(number.c.n + 1 < most))
+    span = cast(bounds.c.last - bounds.c.first, BigInteger)
+    target = bounds.c.first + span * number.c.n // max(1, most - 1)
+    last_until = (
+        select(point.id)
+        .where(point.run_id == bounds.c.run_id, point.kind == kind, point.step <= target)
+        .order_by(point.step.desc(), point.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    thinned = select(last_until).select_from(bounds.join(number, bounds.c.beyond.is_not(None)))
+    whole = (
+        select(point.id)
+        .join(bounds, bounds.c.run_id == point.run_id)
+        .where(point.kind == kind, bounds.c.beyond.is_(None))
+    )
+    kept = union(whole, thinned).subquery()
+    rows = session.execute(
+        select(RunPoint.run_id, RunPoint.step, RunPoint.values)
+        .join(kept, kept.c.id == RunPoint.id)
+        .order_by(RunPoint.run_id, RunPoint.step, RunPoint.id)
+    )
+    for run_id, step, values in rows:
+        found[run_id].append({"step": step, **values})
+    return found
 
 
 def log_tail(session: Session, run_id: str) -> str:
