@@ -14,7 +14,7 @@ from worker import node, workplace
 log = structlog.get_logger()
 
 # While a pass runs, nothing is forked: a child would inherit its locks and connections half-used.
-_between_forks = threading.Lock()
+between_forks = threading.Lock()
 
 
 class Reconciler:
@@ -27,9 +27,9 @@ class Reconciler:
     def start(self) -> None:
         """Begin, once in a process."""
         os.register_at_fork(
-            before=_between_forks.acquire,
-            after_in_parent=_between_forks.release,
-            after_in_child=_between_forks.release,
+            before=between_forks.acquire,
+            after_in_parent=between_forks.release,
+            after_in_child=between_forks.release,
         )
         self._thread.start()
 
@@ -57,7 +57,7 @@ class Reconciler:
     @staticmethod
     def _try(action: Callable[[], None]) -> None:
         try:
-            with _between_forks:
+            with between_forks:
                 action()
         except Exception:  # the database or the broker is away: it will be back
             log.exception("reconcile_failed")

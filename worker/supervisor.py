@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from app.services import jobs, runs
+from app.services import jobs, runs, tracking
 from app.settings import get_settings
 from app.training import RUN_KINDS
 from worker import shutdown, trainer, workplace
@@ -50,6 +50,7 @@ def run(claim: jobs.Claim) -> None:
     """
     spec = runs.prepare(claim)
     settings = get_settings()
+    tracking.follow(claim, spec.run_id, settings.trackers)
     folder = settings.work_dir / "runs" / spec.run_id
     with heartbeat(claim):  # a version or a base model may come from far away
         workplace.prepare(folder, spec, settings)
