@@ -78,7 +78,22 @@ class Settings(BaseSettings):
         ge=1,
         description="Processor threads a training run uses; empty: one per physical core.",
     )
+    mlflow_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Address of an MLflow server that is told of every run: `http://user:password@host:5000`.",
+    )
+    tensorboard_dir: Path | None = Field(
+        None,
+        description="Folder for TensorBoard's event files of every run; needs the extra `trackers`.",
+    )
     log_json: bool = Field(False, description="Write logs as JSON lines.")
+
+    @property
+    def trackers(self) -> list[str]:
+        """Who is told of runs, beside the dashboard."""
+        chosen = {"mlflow": self.mlflow_url, "tensorboard": self.tensorboard_dir}
+        return [name for name, value in chosen.items() if value]
 
     @property
     def database(self) -> str:

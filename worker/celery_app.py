@@ -17,6 +17,7 @@ from app.services.dispatch import PREDICT, RUN_JOB
 from app.settings import get_settings
 from worker import jobs, node, predictions, shutdown
 from worker.reconciler import Reconciler
+from worker.trackers import Tracking
 
 log = structlog.get_logger()
 
@@ -62,6 +63,7 @@ app.task(name=PREDICT)(predict)
 
 _main = os.getpid()
 _reconciler = Reconciler()
+_tracking = Tracking()
 
 
 def _identify(sender: str, instance: Any, **_signal: object) -> None:
@@ -81,12 +83,14 @@ def _enter_child(**_signal: object) -> None:
 def _begin(**_signal: object) -> None:
     log.info("worker_ready")
     _reconciler.start()
+    _tracking.start()
 
 
 def _shut_down(**_signal: object) -> None:
     """Trainings write a checkpoint, imports stop at the next rows; both are queued again."""
     shutdown.request()
     _reconciler.stop()
+    _tracking.stop()
 
 
 signals.setup_logging.connect(_configure_logs)

@@ -18,7 +18,7 @@ _CLEAR_SECONDS = 600.0
 """So often the folders of ended runs are looked after."""
 
 # While a pass runs, nothing is forked: a child would inherit its locks and connections half-used.
-_between_forks = threading.Lock()
+between_forks = threading.Lock()
 
 
 class Reconciler:
@@ -31,9 +31,9 @@ class Reconciler:
     def start(self) -> None:
         """Begin, once in a process."""
         os.register_at_fork(
-            before=_between_forks.acquire,
-            after_in_parent=_between_forks.release,
-            after_in_child=_between_forks.release,
+            before=between_forks.acquire,
+            after_in_parent=between_forks.release,
+            after_in_child=between_forks.release,
         )
         self._thread.start()
 
@@ -64,7 +64,7 @@ class Reconciler:
     @staticmethod
     def _try(action: Callable[[], None]) -> None:
         try:
-            with _between_forks:
+            with between_forks:
                 action()
         except Exception:  # the database or the broker is away: it will be back
             log.exception("reconcile_failed")

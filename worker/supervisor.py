@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from app.services import jobs, runs
+from app.services import jobs, runs, tracking
 from app.settings import get_settings
 from app.training import RUN_KINDS
 from worker import shutdown, trainer, workplace
@@ -65,6 +65,7 @@ def run(claim: jobs.Claim) -> None:
     spec = runs.prepare(claim)
     online = spec.params.base == "hub" or RUN_KINDS[spec.kind].online
     settings = get_settings()
+    tracking.follow(claim, spec.run_id, settings.trackers)
     folder = settings.work_dir / "runs" / spec.run_id
     with heartbeat(claim):  # a version or a base model may come from far away
         workplace.prepare(folder, spec, settings)

@@ -6,7 +6,7 @@ from app.models.example import Annotation, Example
 from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
 from app.models.label_issue import LabelIssue
 from app.models.project import Member, Project, Roleset
-from app.models.run import Run, RunLog, RunPoint, RunTag
+from app.models.run import Run, RunLog, RunPoint, RunTag, RunTracking
 from app.models.user import ApiToken, LoginFailure, LoginSession, User
 from app.models.version import DatasetVersion
 from app.models.worker import Worker
@@ -32,6 +32,7 @@ __all__ = [
     "RunLog",
     "RunPoint",
     "RunTag",
+    "RunTracking",
     "User",
     "Worker",
     "new_id",

@@ -70,3 +70,23 @@ class RunLog(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
     text: Mapped[str] = mapped_column(Text)
+
+
+class RunTracking(Base):
+    """How far a run has been told to a tracker outside: MLflow or TensorBoard."""
+
+    __tablename__ = "run_trackings"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    tracker: Mapped[str] = mapped_column(String(20), primary_key=True)
+    sent: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The last step sent, by kind of measurement; with "outside", the tracker's own id of the run."""
+    owner: Mapped[str] = mapped_column(String(200), default="")
+    """The worker that sends; another takes over when it has been silent."""
+    due_at: Mapped[datetime] = mapped_column(default=now)
+    owned_until: Mapped[datetime] = mapped_column(default=now)
+    failures: Mapped[int] = mapped_column(default=0)
+    """In a row."""
+    done: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (Index("ix_run_trackings_done_due_at", "done", "due_at"),)

@@ -1,4 +1,4 @@
-"""Looking into what models got wrong, and comparing runs on the examples they were both asked."""
+"""Looking into what models got wrong."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,15 +9,12 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict, InvalidInput, NotFound
+from app.errors import Conflict, NotFound
 from app.evaluation.metrics import Place, cells
-from app.evaluation.outcomes import Outcomes
-from app.evaluation.resampling import Comparison, compare, mcnemar
 from app.i18n import gettext as _
 from app.models import Example
 from app.services import runs
-from app.services.access import Actor, project_for
-from app.services.annotating import brief
+from app.services.access import Actor
 from app.services.runs import RunView, predictions_key
 from app.storage import CHUNK, get_storage
 from app.tasks import get_task
@@ -28,7 +25,6 @@ Split = Literal["test", "validation", "out_of_fold", "all", "train"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 Order = Literal["sure", "unsure"]
 PAGE = 50
-MAX_COMPARED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +120,7 @@ def wrong(
             found.append((item, wrong_cells))
     found.sort(key=lambda pair: (pair[0].confidence, pair[0].id), reverse=order == "sure")
     page = found[after : after + PAGE]
-    inputs = _inputs(session, [item for item, _cells in page])
+    inputs = inputs_of(session, [item for item, _cells in page])
     rows = [
         WrongRow(
             item.id,
@@ -176,138 +172,9 @@ def _is_wanted(
     )
 
 
-def _inputs(session: Session, items: Sequence[Prediction]) -> dict[int, dict[str, Any]]:
+def inputs_of(session: Session, items: Sequence[Prediction]) -> dict[int, dict[str, Any]]:
+    """The inputs of the examples that predictions are of; what is gone is left out."""
     stored = [item.id for item in items if item.text is None]
     query = select(Example.id, Example.inputs).where(Example.id.in_(stored))
     found = {row.id: row.inputs for row in session.execute(query)}
     return found | {item.id: {"text": item.text} for item in items if item.text is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class RunScores:
-    """One of the runs that are compared, on the examples that all of them were asked."""
-
-    view: RunView
-    scores: dict[str, float]
-    by_label: dict[str, float]
-    """F1 of each label."""
-    against_first: Comparison | None
-    mcnemar: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """An example that some runs have right and others not."""
-
-    id: int
-    text: str
-    right: list[bool]
-    """In the order of the runs."""
-    said: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Runs side by side."""
-
-    split: Split
-    splits: list[Split]
-    """Those that all runs were evaluated on."""
-    primary: str
-    examples: int
-    left_out: int
-    """Examples that not all were asked, or whose gold has changed between their versions."""
-    runs: list[RunScores]
-    labels: list[str]
-    """All that occur."""
-    parameters: dict[str, list[Any]]
-    """Those that differ, each with its values in the order of the runs."""
-    disagreements: list[Disagreement]
-    disagreement_count: int
-
-
-def compare_runs(
-    session: Session,
-    actor: Actor,
-    project_id: str,
-    run_ids: Sequence[str],
-    *,
-    split: Split | None = None,
-) -> Compared:
-    """Compare runs of a project; each is tested against the first. Raises InvalidInput, Conflict.
-
-    The split is the first that all were evaluated on, if none is named.
-    """
-    project_for(session, actor, project_id)
-    ids = list(dict.fromkeys(run_ids))
-    if not 2 <= len(ids) <= MAX_COMPARED:
-        raise InvalidInput.at("runs", _("Choose 2 to %(n)s runs to compare.", n=MAX_COMPARED))
-    views = [runs.require_scored(session, actor, run_id) for run_id in ids]
-    if {view.project.id for view in views} != {project_id}:
-        raise InvalidInput.at("runs", _("Only runs of this project can be compared here."))
-    splits = [split for split in SPLITS if all(split in splits_of(view) for view in views)]
-    if not splits:
-        raise Conflict(_("These runs have no example in common in this split."))
-    split = split or splits[0]
-    task = get_task(views[0].project.task)
-    tables = [{item.id: item for item in predictions(view, split)} for view in views]
-    shared = [
-        item.id
-        for item in tables[0].values()
-        if all(item.id in table and table[item.id].gold == item.gold for table in tables[1:])
-    ]
-    if not shared:
-        raise Conflict(_("These runs have no example in common in this split."))
-    labels = sorted(
-        {
-            label
-            for table in tables
-            for item in table.values()
-            for payload in (item.gold, item.predicted)
-            for _place, label in task.places(payload)
-        }
-    )
-    outcomes = [
-        Outcomes.of(((task.places(t[i].gold), task.places(t[i].predicted)) for i in shared), labels)
-        for t in tables
-    ]
-    counted = task.counted_scores[task.primary_metric]
-    right = [o.exact.tolist() for o in outcomes]
-    differing = [n for n in range(len(shared)) if len({column[n] for column in right}) > 1]
-    shown = [shared[n] for n in differing[:PAGE]]
-    inputs = _inputs(session, [tables[0][n] for n in shown])
-    return Compared(
-        split=split,
-        splits=splits,
-        primary=task.primary_metric,
-        examples=len(shared),
-        left_out=len(set().union(*tables)) - len(shared),
-        runs=[
-            RunScores(
-                view,
-                {name: o.scores()[c] for name, c in task.counted_scores.items()},
-                o.f1_by_label(),
-                None if o is outcomes[0] else compare(outcomes[0], o, counted),
-                None if o is outcomes[0] else mcnemar(outcomes[0], o),
-            )
-            for view, o in zip(views, outcomes, strict=True)
-        ],
-        labels=labels,
-        parameters=_differing([view.run.params for view in views]),
-        disagreements=[
-            Disagreement(
-                shared[n],
-                inputs[shared[n]]["text"],
-                [column[n] for column in right],
-                [brief(task, t[shared[n]].predicted, inputs[shared[n]]) for t in tables],
-            )
-            for n in differing[:PAGE]
-        ],
-        disagreement_count=len(differing),
-    )
-
-
-def _differing(params: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    names = list(dict.fromkeys(name for each in params for name in each))
-    rows = {name: [each.get(name) for each in params] for name in names}
-    return {name: values for name, values in rows.items() if any(v != values[0] for v in values)}

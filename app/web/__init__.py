@@ -6,6 +6,7 @@ from app.http.identity import require_csrf
 from app.web import (
     accounts,
     api_docs,
+    comparing,
     evaluating,
     evaluation,
     examples,
@@ -33,6 +34,7 @@ for module in (
     label_issues,
     evaluating,
     models,
+    comparing,
     settings,
     workers,
     api_docs,

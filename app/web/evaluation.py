@@ -1,4 +1,4 @@
-"""What models got wrong, and runs side by side."""
+"""What models got wrong."""
 
 from typing import Annotated
 
@@ -51,24 +51,3 @@ def errors_page(
         chosen={"split": split, "gold": gold or "", "predicted": predicted or "", "order": order},
         after=after,
     )
-
-
-@router.get("/projects/{project_id}/compare")
-def compare_page(
-    request: Request,
-    session: Db,
-    person: Person,
-    project_id: str,
-    run: Annotated[list[str], Query()] = [],  # noqa: B006 (FastAPI copies it)
-    split: Split | None = None,
-) -> Response:
-    context = project_context(session, person, project_id, "runs")
-    compared = evaluation.compare_runs(session, person.actor, project_id, run, split=split)
-    curves = {
-        kind: [
-            {"label": item.view.run.name, "points": runs.points(session, item.view.run.id, kind)}
-            for item in compared.runs
-        ]
-        for kind in ("step", "evaluation")
-    }
-    return render(request, "pages/compare.html", **context, compared=compared, curves=curves)

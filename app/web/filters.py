@@ -50,6 +50,8 @@ _METRICS = {
     "matthews": mark("Matthews"),
 }
 
+_SHARES = _METRICS.keys() - {"loss"}
+
 _ACTIONS = {
     "frames.clear": mark("emptied the frame inventory"),
     "frames.load": mark("loaded frames from %(subject)s"),
@@ -140,6 +142,11 @@ def perplexity(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def score(value: float | None, name: str) -> str:
+    """A score of a run: a share as per cents; a loss or another measure, which may pass 1, as a number."""
+    return percent(value) if name in _SHARES else number(value)
+
+
 def signed(value: float) -> str:
     """A difference of shares of 1 as points with a sign: +2.1, −0.4."""
     points = f"{abs(100 * value):.1f}"
@@ -196,9 +203,15 @@ def score_series(evaluations: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+_DISTINCT_CURVES, _GRID = 12, 200
+
+
 def run_series(runs: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
-    """A curve for each run, of validation where splits are evaluated."""
-    return [
+    """A curve for each run that has one, of validation where splits are evaluated.
+
+    Many curves share 200 steps, each point at the nearest: a chart has a row for every step of any curve.
+    """
+    curves = [
         {
             "label": run["label"],
             "points": series(
@@ -207,6 +220,23 @@ def run_series(runs: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
         }
         for run in runs
     ]
+    curves = [curve for curve in curves if curve["points"]]
+    if len(curves) > _DISTINCT_CURVES:
+        width = max(1, max(curve["points"][-1][0] for curve in curves) / _GRID)
+        for curve in curves:
+            nearest = {
+                round(round(step / width) * width): float(f"{value:.5g}")
+                for step, value in curve["points"]
+            }
+            curve["points"] = [list(pair) for pair in nearest.items()]
+    return curves
+
+
+def heat(difference: float | None) -> str:
+    """The class of a difference of scores: how far up or down, in five steps of two points each."""
+    if difference is None or abs(difference) < 0.0005:
+        return "delta-0"
+    return f"delta-{'up' if difference > 0 else 'down'}-{min(5, 1 + int(abs(difference) / 0.02))}"
 
 
 def marked_spans(text: str, spans: Sequence[dict[str, Any]], labels: dict[str, Label]) -> Markup:
@@ -237,11 +267,13 @@ FILTERS = {
     "to_json": to_json,
     "percent": percent,
     "perplexity": perplexity,
+    "score": score,
     "metric_title": metric_title,
     "series": series,
     "score_series": score_series,
     "run_series": run_series,
     "signed": signed,
+    "heat": heat,
     "p_value": p_value,
     "marked_spans": marked_spans,
 }

@@ -16,6 +16,8 @@ const UPLOT = new URL("../vendor/uplot-1.6.32/uPlot.iife.min.js", import.meta.ur
 const LINES = ["--accent", "--info", "--warning", "--danger", "--success"];
 const HEIGHT = 240;
 const FEW_POINTS = 40;
+/** With more lines than these a legend would be longer than the chart: the one near the pointer is named. */
+const MANY = 12;
 
 /** @type {Map<HTMLElement, Chart>} */
 const charts = new Map();
@@ -59,7 +61,7 @@ function render(element) {
     chart.shape = shape;
   }
   const lines = wishes.smooth > 0 ? 2 : 1;
-  data.series.forEach((item, i) => {
+  (data.series.length > MANY ? [] : data.series).forEach((item, i) => {
     const show = !wishes.hidden.includes(item.label);
     for (let n = 0; n < lines; n += 1) {
       const index = 1 + i * lines + n;
@@ -203,6 +205,7 @@ const MOVES = {
  * @param {Chart} chart
  */
 function drawLegend(element, { data, wishes, parts }) {
+  if (data.series.length > MANY) return;
   const color = colorReader(element);
   const names = data.series.map((item) => item.label);
   if (parts.legend.dataset.names !== JSON.stringify(names)) {
@@ -230,7 +233,7 @@ function drawLegend(element, { data, wishes, parts }) {
 function showValues(chart) {
   const { plot, parts, data, wishes } = chart;
   const index = plot?.cursor.idx;
-  parts.tip.hidden = index === null || index === undefined || plot.cursor.left < 0;
+  parts.tip.hidden = data.series.length > MANY || index === null || index === undefined || plot.cursor.left < 0;
   if (parts.tip.hidden) return;
   const lines = wishes.smooth > 0 ? 2 : 1;
   const rows = data.series.flatMap((item, i) => {
@@ -246,6 +249,16 @@ function showValues(chart) {
   const width = parts.tip.offsetWidth;
   const beside = left + 12 + width > parts.area.clientWidth ? left - width - 12 : left + 12;
   parts.tip.style.left = `${Math.max(0, beside)}px`;
+}
+
+/**
+ * Says under a chart of many lines which one the pointer is near; the others are faded.
+ * @param {Chart} chart
+ * @param {any} plot
+ * @param {number | null} at
+ */
+function nameLine({ parts }, plot, at) {
+  parts.legend.textContent = at ? plot.series[at].label : "";
 }
 
 /** @param {number} value */
@@ -336,6 +349,7 @@ function keep(element, wishes) {
  */
 function options(element, chart) {
   const { data, wishes } = chart;
+  const many = data.series.length > MANY;
   const color = colorReader(element);
   const grid = { stroke: color("--line"), width: 1 };
   const axis = { stroke: color("--ink-muted"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
@@ -347,8 +361,16 @@ function options(element, chart) {
     padding: [8, 12, 0, 0],
     legend: { show: false },
     scales: { x: { time: false }, y: wishes.log ? { distr: 3 } : {} },
-    cursor: { drag: { x: true, y: false }, points: { size: 7 } },
-    hooks: { setCursor: [() => showValues(chart)] },
+    cursor: {
+      drag: { x: true, y: false },
+      points: { size: 7, show: !many },
+      ...(many && { focus: { prox: 30 } }),
+    },
+    ...(many && { focus: { alpha: 0.12 } }),
+    hooks: {
+      setCursor: [() => showValues(chart)],
+      setSeries: [(/** @type {any} */ plot, /** @type {number | null} */ at) => many && nameLine(chart, plot, at)],
+    },
     axes: [{ ...axis, size: 34, values: (/** @type {any} */ _u, /** @type {number[]} */ v) => v.map(String) }, { ...axis, size: 58, values: words }],
     series: [
       { label: data.x },
@@ -357,13 +379,13 @@ function options(element, chart) {
         const line = {
           label: item.label,
           stroke,
-          width: 2,
+          width: many ? 1.25 : 2,
           spanGaps: true,
-          dash: i % 2 ? [6, 3] : undefined,
+          dash: i % 2 && !many ? [6, 3] : undefined,
           // Few points are dots as well, so that a single evaluation can be seen.
-          points: { show: item.points.length < FEW_POINTS, size: 5 },
+          points: { show: item.points.length < FEW_POINTS && !many, size: 5 },
         };
-        const faint = { ...line, width: 1, alpha: 0.3, points: { show: false } };
+        const faint = { ...line, width: 1, alpha: 0.3, points: { show: false }, show: !many };
         return wishes.smooth > 0 ? [faint, line] : [line];
       }),
     ],
