@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
+import httpx2
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
@@ -54,7 +54,7 @@ def push(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dict[st
             commit = api.upload_folder(
                 repo_id=repo.repo_id, folder_path=chosen, commit_message="Push from Annotune"
             )
-        except (HfHubHTTPError, httpx.HTTPError, OfflineModeIsEnabled) as error:
+        except (HfHubHTTPError, httpx2.HTTPError, OfflineModeIsEnabled) as error:
             raise HubError(_explain(error, params.repo_id, str(api.endpoint))) from error
     result = {
         "repo_id": repo.repo_id,
