@@ -78,6 +78,8 @@ def of_lists(session: Session, project_ids: Iterable[str]) -> dict[str, News]:
 def joined(news: Iterable[News]) -> News:
     """Several as one: it changes with any, and is over with the last."""
     known = list(news)
+    if len(known) == 1:
+        return known[0]
     return News(_token([item.token for item in known]), all(item.over for item in known))
 
 
