@@ -197,7 +197,7 @@ def test_a_model_of_any_family_is_tuned_saved_and_predicts(
         max_length=512,
     )  # fmt: skip
     result = fine_tune(folder)
-    assert result["counts"]["windowed"] == 1
+    assert result["counts"]["windowed"] >= 1
     assert all(step["gradient_norm"] > 0 for step in events(folder, "step"))
 
     before, after = (
