@@ -161,11 +161,12 @@ def serve(port: int) -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(
         [*command, "--port", str(port), "--log-level", "warning"], cwd=ROOT, env=os.environ
     )
-    for _ in range(300):
+    for _ in range(1200):  # a busy machine takes its time
         with socket.socket() as probe:
             if not probe.connect_ex(("127.0.0.1", port)):
                 return process
         time.sleep(0.1)
+    process.kill()
     raise SystemExit("the web server does not start")
 
 

@@ -383,7 +383,7 @@ function options(element, chart) {
           spanGaps: true,
           dash: i % 2 && !many ? [6, 3] : undefined,
           // Few points are dots as well, so that a single evaluation can be seen.
-          points: { show: item.points.length < FEW_POINTS && !many, size: 5 },
+          points: { show: item.points.length < (many ? 3 : FEW_POINTS), size: 5 },
         };
         const faint = { ...line, width: 1, alpha: 0.3, points: { show: false }, show: !many };
         return wishes.smooth > 0 ? [faint, line] : [line];
