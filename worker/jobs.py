@@ -34,17 +34,17 @@ HANDLERS: dict[str, Callable[[jobs.Claim], None]] = {
 
 
 def run(job_id: str) -> None:
-    """Do the job, if it is to be had: a message that comes twice, or late, finds it taken.
+    """Do the job, or one whose turn is earlier: a message that comes twice, or late, finds it taken.
 
     However it goes, the job's row says so; nothing is raised but the process's own end.
     """
     if shutdown.requested():
         return  # it stays queued: the next worker's reconciler finds it
-    claim = jobs.claim(job_id, f"{node.name()}:{os.getpid()}")
+    claim = jobs.claim_best(job_id, f"{node.name()}:{os.getpid()}", device=node.device_kind())
     if claim is None:
         return
     with structlog.contextvars.bound_contextvars(
-        job=job_id, kind=claim.kind, attempt=claim.attempt
+        job=claim.job_id, kind=claim.kind, attempt=claim.attempt
     ):
         log.info("job_started")
         try:

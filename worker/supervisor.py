@@ -54,7 +54,8 @@ def run(claim: jobs.Claim) -> None:
     with heartbeat(claim):  # a version or a base model may come from far away
         workplace.prepare(folder, spec, settings)
         process = trainer.Trainer.start(
-            folder, trainer.environment(settings, online=spec.params.base == "hub")
+            folder,
+            trainer.environment(settings, online=spec.params.base == "hub", device=spec.device),
         )
     try:
         ending, code = _Supervision(claim, folder, process).follow()

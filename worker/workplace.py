@@ -42,6 +42,7 @@ def prepare(folder: Path, spec: RunSpec, settings: Settings) -> None:
         "params": spec.params.model_dump(mode="json"),
         "data": str(_data(spec, folder)),
         "base_model": base_model(spec, settings),
+        "device": spec.device,
     }
     part = folder / "job.json.part"
     part.write_text(json.dumps(job, ensure_ascii=False, indent=1), encoding="utf-8")

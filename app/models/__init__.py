@@ -6,6 +6,7 @@ from app.models.example import Annotation, Example
 from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
 from app.models.project import Member, Project, Roleset
 from app.models.run import Run, RunLog, RunPoint
+from app.models.search import Search
 from app.models.user import ApiToken, LoginFailure, LoginSession, User
 from app.models.version import DatasetVersion
 from app.models.worker import Worker
@@ -29,6 +30,7 @@ __all__ = [
     "Run",
     "RunLog",
     "RunPoint",
+    "Search",
     "User",
     "Worker",
     "new_id",

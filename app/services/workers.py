@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.db import session_scope
 from app.models import Job, Project, Run, Worker, now
 from app.services.access import Actor, require_admin
-from app.services.jobs import Queue
+from app.services.jobs import Device, Queue
 from app.settings import get_settings
 
 _FORGET = timedelta(days=1)
@@ -68,10 +68,12 @@ def list_workers(session: Session, actor: Actor) -> list[WorkerView]:
     return views
 
 
-def is_served(session: Session, queue: Queue) -> bool:
-    """Whether a worker that takes this queue's jobs has been seen just now."""
-    rows = session.scalars(select(Worker.queues).where(Worker.seen_at > now() - _patience()))
-    return any(queue in queues for queues in rows)
+def is_served(session: Session, queue: Queue, device: Device | None = None) -> bool:
+    """Whether a worker that takes this queue's jobs, with such a device, has been seen just now."""
+    fitting = select(Worker.queues).where(Worker.seen_at > now() - _patience())
+    if device is not None:
+        fitting = fitting.where(Worker.device_kind == device)
+    return any(queue in queues for queues in session.scalars(fitting))
 
 
 def _patience() -> timedelta:

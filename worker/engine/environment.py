@@ -13,6 +13,8 @@ import numpy as np
 import psutil
 import torch
 
+from worker.engine.errors import DeviceError
+
 PACKAGES = ("annotune", "numpy", "safetensors", "tokenizers", "torch", "transformers")
 
 
@@ -38,9 +40,18 @@ class Device:
         return str(self.torch)
 
 
-def choose_device(precision: str = "auto") -> Device:
-    """The first GPU, else the processor; `auto` is bf16 where that is fast, `bf16` is bf16 anywhere."""
-    device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+def choose_device(precision: str = "auto", *, pinned: str | None = None) -> Device:
+    """The first GPU, else the processor; `auto` is bf16 where that is fast, `bf16` is bf16 anywhere.
+
+    Pinned to "cpu" it is the processor; pinned to "cuda" it raises DeviceError where there is no GPU.
+    """
+    has_gpu = pinned != "cpu" and torch.cuda.is_available()
+    if pinned == "cuda" and not has_gpu:
+        raise DeviceError(
+            "The run is pinned to a GPU, and PyTorch of this worker finds none that it can use. Check the "
+            "driver and the installation of PyTorch (annotune doctor), or start the run without the pin."
+        )
+    device = torch.device("cuda:0" if has_gpu else "cpu")
     return Device(device, precision == "bf16" or (precision == "auto" and _fast_bf16(device)))
 
 

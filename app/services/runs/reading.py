@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.db import after_commit
 from app.errors import Conflict, NotFound
 from app.i18n import gettext as _
-from app.models import ACTIVE_STATES, FINAL_STATES, DatasetVersion, Job, Member, Project, Run
+from app.models import FINAL_STATES, DatasetVersion, Job, Member, Project, Run
 from app.services import audit, jobs
 from app.services.access import Actor, project_for
 from app.services.runs.keys import model_key, predictions_key
@@ -108,19 +108,10 @@ def remove(session: Session, actor: Actor, run_id: str) -> str:
 
 
 def queued_before(session: Session, job: Job) -> int:
-    """How many jobs of its queue are ahead of a queued one."""
+    """How many jobs of its queue are ahead of a queued one: those being done, and those whose turn is earlier."""
     if job.state != "queued":
         return 0
-    return (
-        session.scalar(
-            select(func.count()).where(
-                Job.queue == job.queue,
-                Job.state.in_(ACTIVE_STATES),
-                Job.created_at < job.created_at,
-            )
-        )
-        or 0
-    )
+    return session.scalar(select(func.count()).select_from(Job).where(jobs.goes_before(job))) or 0
 
 
 def label_schema(session: Session, view: RunView) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from app.db import session_scope
-from app.models import DatasetVersion, Project, Run, RunLog, RunPoint
+from app.models import DatasetVersion, Job, Project, Run, RunLog, RunPoint
 from app.services import jobs
 from app.services.runs.keys import model_key, predictions_key
 from app.services.versions import data_key
@@ -27,6 +27,8 @@ class RunSpec:
     language: str
     schema: dict[str, Any]
     params: TrainingParams
+    device: str | None
+    """What it is pinned to."""
     version_key: str | None
     """Where the version's file lies; None for a run that is not over a version."""
 
@@ -34,8 +36,9 @@ class RunSpec:
 def prepare(claim: jobs.Claim) -> RunSpec:
     """What the claimed job is to do."""
     with session_scope(read_only=True) as session:
-        run, project, version = session.execute(
-            select(Run, Project, DatasetVersion)
+        run, device, project, version = session.execute(
+            select(Run, Job.device, Project, DatasetVersion)
+            .join(Job, Job.id == Run.job_id)
             .join(Project, Project.id == Run.project_id)
             .outerjoin(DatasetVersion, DatasetVersion.id == Run.version_id)
             .where(Run.job_id == claim.job_id)
@@ -48,6 +51,7 @@ def prepare(claim: jobs.Claim) -> RunSpec:
             language=project.language,
             schema=version.label_schema if version else project.label_schema,
             params=RUN_KINDS[claim.kind].params.model_validate(run.params),
+            device=device,
             version_key=data_key(version.id) if version else None,
         )
 

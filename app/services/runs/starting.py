@@ -25,8 +25,13 @@ def create(
     version_number: int,
     params: FineTuneParams,
     name: str = "",
+    priority: str = "normal",
+    device: str | None = None,
 ) -> Run:
-    """Queue a fine-tuning over a version. Raises InvalidInput for a base or head that is not to be had."""
+    """Queue a fine-tuning over a version. Raises InvalidInput for a base or head that is not to be had.
+
+    The priority is one of `jobs.PRIORITIES`; the device, the kind that the run is pinned to.
+    """
     project = project_for(session, actor, project_id, "manager", write=True)
     version = ready(session, actor, project_id, version_number)
     check_fine_tuning(session, actor, project, version, params)
@@ -37,7 +42,31 @@ def create(
         kind="finetune",
         params=params,
         version=version,
-        name=name or _default_name(session, project, params),
+        name=name or default_name(session, project, params),
+        priority=check_priority(priority),
+        device=check_device(device),
+    )
+
+
+def check_priority(word: str) -> int:
+    """The priority of this name. Raises InvalidInput."""
+    if word not in jobs.PRIORITIES:
+        known = ", ".join(jobs.PRIORITIES)
+        raise InvalidInput.at(
+            "priority", _("“%(word)s”: choose one of %(known)s.", word=word, known=known)
+        )
+    return jobs.PRIORITIES[word]
+
+
+def check_device(word: str | None) -> jobs.Device | None:
+    """The kind of device of this name; an empty one is any. Raises InvalidInput."""
+    match word:
+        case None | "":
+            return None
+        case "cuda" | "cpu":
+            return word
+    raise InvalidInput.at(
+        "device", _("“%(word)s”: choose one of %(known)s.", word=word, known="cuda, cpu")
     )
 
 
@@ -68,30 +97,45 @@ def queue(
     params: TrainingParams,
     version: DatasetVersion | None,
     name: str,
+    priority: int = 0,
+    device: jobs.Device | None = None,
+    search_id: str | None = None,
 ) -> Run:
     """Queue a run of any kind for a worker, and note who did it. The parameters have been checked."""
     job = jobs.create(
-        session, kind=kind, queue="gpu", project_id=project.id, created_by=actor.user_id
+        session,
+        kind=kind,
+        queue="gpu",
+        project_id=project.id,
+        created_by=actor.user_id,
+        priority=priority,
+        device=device,
     )
     run = Run(
         project_id=project.id,
         version_id=version.id if version else None,
         job_id=job.id,
+        search_id=search_id,
         name=name.strip()[:200],
         params=params.model_dump(mode="json"),
         created_by=actor.user_id,
     )
     session.add(run)
     session.flush()
+    if search_id is None:  # what a search starts is noted once
+        _note(session, actor, run)
+    return run
+
+
+def _note(session: Session, actor: Actor, run: Run) -> None:
     audit.record(
         session,
         user_id=actor.user_id,
         action="run.create",
-        project_id=project.id,
+        project_id=run.project_id,
         subject=run.id,
         name=run.name,
     )
-    return run
 
 
 def suggested_params(task: str, version: DatasetVersion, base: Base = "packaged") -> FineTuneParams:
@@ -153,7 +197,8 @@ def check_base(session: Session, actor: Actor, project: Project, params: Trainin
         )
 
 
-def _default_name(session: Session, project: Project, params: FineTuneParams) -> str:
+def default_name(session: Session, project: Project, params: FineTuneParams) -> str:
+    """What a run is called that nobody gave a name."""
     number = session.scalar(select(func.count()).where(Run.project_id == project.id)) or 0
     base = {"packaged": "MiniLM", "scratch": "scratch"}.get(params.base) or str(params.base_ref)
     return f"{base} {params.head} #{number + 1}"
