@@ -27,6 +27,7 @@ class RunOut(Answer):
     version: int | None = Field(
         description="The number of the version it is over; null for all texts of the project."
     )
+    search_id: str | None = Field(description="The search that it is a part of.")
     name: str
     params: dict[str, Any] = Field(
         description="As it was told; for a fine-tuning, `FineTuneParams`."
@@ -53,6 +54,12 @@ class RunWish(Question):
 
     version: int = Field(description="The number of a version.", ge=1, le=2**31 - 1, examples=[1])
     name: str = Field("", description="Left out, it is named after its base model.", max_length=200)
+    priority: Literal["urgent", "normal", "idle"] = Field(
+        "normal", description="`idle`: only when nothing else waits."
+    )
+    device: Literal["cuda", "cpu"] | None = Field(
+        None, description="The kind of device that the run is pinned to; null: any."
+    )
     params: dict[str, Any] = Field(
         {},
         description="Fields of `FineTuneParams`; what is left out is chosen by task, base model and size.",
@@ -118,6 +125,8 @@ def start_run(session: Db, person: Person, project_id: ProjectId, wish: RunWish)
         version_number=wish.version,
         params=runs.params_from(session, person.actor, project_id, wish.version, wish.params),
         name=wish.name,
+        priority=wish.priority,
+        device=wish.device,
     )
     return _shown(runs.get(session, person.actor, run.id))
 
@@ -202,6 +211,7 @@ def _shown(view: RunView) -> RunOut:
         project_id=run.project_id,
         kind=view.kind,
         version=view.version_number,
+        search_id=run.search_id,
         name=run.name,
         params=RUN_KINDS[view.kind].params.model_validate(run.params).model_dump(mode="json"),
         environment=run.environment,

@@ -12,7 +12,7 @@ from app.http.identity import Db, Identity, Person
 from app.i18n import gettext as _
 from app.models import FINAL_STATES
 from app.services import models as model_files
-from app.services import runs, versions, workers
+from app.services import runs, searches, versions, workers
 from app.tasks import get_task
 from app.tasks.base import parse
 from app.training import RUN_KINDS, Base, FineTuneParams
@@ -42,6 +42,7 @@ def project_runs(request: Request, session: Db, person: Person, project_id: str)
         **project_context(session, person, project_id, "runs"),
         runs=runs.list_runs(session, person.actor, project_id),
         versions=versions.list_versions(session, person.actor, project_id),
+        searches=searches.list_searches(session, person.actor, project_id),
         everywhere=False,
     )
 
@@ -111,8 +112,11 @@ def start_run(
             version_number=number,
             params=params,
             name=text(form, "name"),
+            priority=text(form, "priority", "normal"),
+            device=text(form, "device"),
         )
     if problems:
+        values |= {"priority": text(form, "priority"), "device": text(form, "device")}
         return _train(request, session, person, context, number, values, problems)
     return redirect(request, f"/runs/{run.id}")
 
@@ -136,7 +140,9 @@ def run_context(session: Db, person: Identity, run_id: str) -> dict[str, Any]:
         "evaluations": evaluations,
         "log": runs.log_tail(session, run_id),
         "ahead": runs.queued_before(session, view.job),
-        "is_served": view.job.state != "queued" or workers.is_served(session, "gpu"),
+        "is_served": view.job.state != "queued"
+        or workers.is_served(session, "gpu", view.job.device),
+        "search_title": searches.title_of(session, view.run),
     }
 
 

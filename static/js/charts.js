@@ -1,13 +1,14 @@
 // @ts-check
 /**
  * Line charts. `<div data-chart='{"x": "step", "series": [{"label": "training", "points": [[10, 0.7], …]}]}'>`
- * is drawn with uPlot; when a swap changes the attribute, the same chart takes the new data.
+ * is drawn with uPlot; with `"kind": "scatter"` as points without lines, where several may have the same x;
+ * `"log"` makes x logarithmic, and `"ticks"` names its places 0, 1, …. When a swap changes the attribute, the same chart takes the new data.
  */
 
 const UPLOT = new URL("../vendor/uplot-1.6.32/uPlot.iife.min.js", import.meta.url);
 
 /** @typedef {{label: string, points: [number, number][]}} Series */
-/** @typedef {{x: string, series: Series[]}} ChartData */
+/** @typedef {{x: string, series: Series[], kind?: "scatter", log?: boolean, ticks?: string[]}} ChartData */
 
 const LINES = ["--accent", "--info", "--warning", "--danger", "--success"];
 const HEIGHT = 240;
@@ -27,11 +28,11 @@ export async function drawChart(element) {
   const labels = JSON.stringify(shown.series.map((item) => item.label));
   const known = charts.get(element);
   if (known && known.labels === labels && element.contains(known.plot.root)) {
-    known.plot.setData(columns(shown.series));
+    known.plot.setData(columns(shown));
     return;
   }
   known?.plot.destroy();
-  const plot = new uPlot(options(element, shown), columns(shown.series), element);
+  const plot = new uPlot(options(element, shown), columns(shown), element);
   charts.set(element, { plot, labels });
   sizes.observe(element);
 }
@@ -75,11 +76,20 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 });
 
 /**
- * uPlot's form: one column of x and one of y for each series, over the union of all x.
- * @param {Series[]} series
+ * uPlot's form: one column of x and one of y for each series, over the union of all x; of a scatter, over
+ * all points.
+ * @param {ChartData} data
  * @returns {(number | null)[][]}
  */
-function columns(series) {
+function columns({ series, kind }) {
+  if (kind === "scatter") {
+    const points = series.flatMap((item, i) => item.points.map(([x, y]) => ({ x, y, i })));
+    points.sort((a, b) => a.x - b.x);
+    return [
+      points.map((point) => point.x),
+      ...series.map((_item, i) => points.map((point) => (point.i === i ? point.y : null))),
+    ];
+  }
   const steps = [...new Set(series.flatMap((item) => item.points.map(([x]) => x)))];
   steps.sort((a, b) => a - b);
   const values = series.map((item) => {
@@ -98,15 +108,16 @@ function options(element, data) {
   const ink = color("--ink-muted");
   const grid = { stroke: color("--line"), width: 1 };
   const font = "12px system-ui, sans-serif";
+  const scatter = data.kind === "scatter";
   const axis = { stroke: ink, grid, ticks: { show: false }, font };
   return {
     width: element.clientWidth || 480,
     height: HEIGHT,
     padding: [8, 12, 0, 0],
-    scales: { x: { time: false } },
+    scales: { x: xScale(data) },
     cursor: { drag: { x: true, y: false }, points: { size: 7 } },
     axes: [
-      { ...axis, size: 34, values: (/** @type {any} */ _u, /** @type {number[]} */ v) => v.map(String) },
+      { ...axis, size: 34, ...xTicks(data) },
       { ...axis, size: 52 },
     ],
     series: [
@@ -117,12 +128,44 @@ function options(element, data) {
         width: 2,
         spanGaps: true,
         // Few points are dots as well, so that a single evaluation can be seen.
-        points: { show: item.points.length < 40, size: 5 },
+        points: { show: scatter || item.points.length < 40, size: scatter ? 8 : 5 },
+        paths: scatter ? () => null : undefined,
         dash: i % 2 ? [6, 3] : undefined,
         value: (/** @type {any} */ _u, /** @type {number | null} */ v) =>
           v === null ? "–" : v.toPrecision(4),
       })),
     ],
+  };
+}
+
+/**
+ * The scale of x. Points lie inside it, not on its edges.
+ * @param {ChartData} data
+ */
+function xScale({ kind, log }) {
+  if (kind !== "scatter") return { time: false };
+  const range = (/** @type {any} */ _u, /** @type {number} */ low, /** @type {number} */ high) => {
+    if (log) return [low / 1.5, high * 1.5];
+    const room = (high - low) / 12 || 0.5;
+    return [low - room, high + room];
+  };
+  return { time: false, distr: log ? 3 : 1, range };
+}
+
+/**
+ * The words under the x axis.
+ * @param {ChartData} data
+ */
+function xTicks({ log, ticks }) {
+  const places = (ticks ?? []).map((_word, i) => i);
+  const text = (/** @type {number | null} */ x) => {
+    if (x === null) return "";
+    if (places.length) return ticks?.[x] ?? "";
+    return log ? x.toExponential().replace("e+0", "") : String(x);
+  };
+  return {
+    ...(places.length ? { splits: () => places } : {}),
+    values: (/** @type {any} */ _u, /** @type {(number | null)[]} */ v) => v.map(text),
   };
 }
 
