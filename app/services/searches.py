@@ -282,6 +282,8 @@ def remove(session: Session, actor: Actor, search_id: str) -> str:
 
 def _views(session: Session, found: Sequence[Search]) -> list[SearchView]:
     """The searches of one or several projects with their runs, in three queries however many there are."""
+    if not found:
+        return []
     ids = [search.id for search in found]
     children: dict[str | None, list[Child]] = {}
     for run, job in session.execute(
