@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     job_republish_seconds: float = Field(
         60, gt=0, description="A job that waits this long has its message sent again."
     )
+    checkpoint_keep_hours: float = Field(
+        24,
+        ge=0,
+        description="How long a worker keeps the checkpoints of a failed or cancelled run, to resume it.",
+    )
     reconcile_seconds: float = Field(
         5, gt=0, description="How often each worker looks for jobs that were lost."
     )
@@ -60,7 +65,14 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Folders whose sub-folders may be used as base models, as a JSON list.",
     )
-    hub_token: SecretStr | None = Field(None, description="Token for private models of the hub.")
+    hub_token: SecretStr | None = Field(
+        None, description="Token for private models of the hub, and for pushing models to it."
+    )
+    hub_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Another hub than Hugging Face's, for base models and pushes.",
+    )
     train_threads: int | None = Field(
         None,
         ge=1,

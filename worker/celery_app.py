@@ -48,9 +48,9 @@ app.conf.update(
 )
 
 
-def run_job(job_id: str) -> None:
+def run_job(job_id: str, share: str | None = None) -> None:
     """Carry out a job, if it is still to be had."""
-    jobs.run(job_id)
+    jobs.run(job_id, share)
 
 
 def predict(run_id: str, texts: list[str]) -> dict[str, Any]:

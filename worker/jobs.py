@@ -33,14 +33,18 @@ HANDLERS: dict[str, Callable[[jobs.Claim], None]] = {
 }
 
 
-def run(job_id: str) -> None:
+def run(job_id: str, share: str | None = None) -> None:
     """Do the job, or one whose turn is earlier: a message that comes twice, or late, finds it taken.
+
+    `share` is what the message carries of the job's secret, where it has one.
 
     However it goes, the job's row says so; nothing is raised but the process's own end.
     """
     if shutdown.requested():
         return  # it stays queued: the next worker's reconciler finds it
-    claim = jobs.claim_best(job_id, f"{node.name()}:{os.getpid()}", device=node.device_kind())
+    claim = jobs.claim_best(
+        job_id, f"{node.name()}:{os.getpid()}", device=node.device_kind(), share=share
+    )
     if claim is None:
         return
     with structlog.contextvars.bound_contextvars(

@@ -33,6 +33,7 @@ class Progress:
         """From the first progress line, which may be an earlier attempt's, and from the log's end."""
         self._lines = folder / "progress.jsonl"
         self._log = folder / "log.txt"
+        self.had_earlier_attempt = self._lines.exists()
         self._lines_read = 0
         self._log_read = self._log.stat().st_size if self._log.exists() else 0
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -68,9 +69,12 @@ class Progress:
             }
         elif kind == "status":
             self.state |= {"phase": event.get("phase", ""), "text": event.get("text", "")}
+        elif kind == "fold":
+            self.state |= {"fold": event.get("number"), "folds": event.get("folds")}
         elif kind == "environment":
             report.environment = {key: value for key, value in event.items() if key != "type"}
         elif kind == "resumed":
+            self.state["resumed"] = event["step"]
             report.points = [point for point in report.points if point["step"] <= event["step"]]
             if report.resumed_at is None or event["step"] < report.resumed_at:
                 report.resumed_at = event["step"]

@@ -3,6 +3,7 @@ never arrived."""
 
 import os
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -12,6 +13,9 @@ from app.settings import get_settings
 from worker import node, workplace
 
 log = structlog.get_logger()
+
+_CLEAR_SECONDS = 600.0
+"""So often the folders of ended runs are looked after."""
 
 # While a pass runs, nothing is forked: a child would inherit its locks and connections half-used.
 _between_forks = threading.Lock()
@@ -38,8 +42,11 @@ class Reconciler:
         self._stop.set()
 
     def _run(self) -> None:
-        self._try(lambda: workplace.clear_leftovers(get_settings()))
+        cleared = -_CLEAR_SECONDS
         while not self._stop.is_set():
+            if time.monotonic() - cleared >= _CLEAR_SECONDS:
+                cleared = time.monotonic()
+                self._try(lambda: workplace.clear_leftovers(get_settings()))
             self._try(self._announce)
             self._try(self._reconcile)
             self._stop.wait(get_settings().reconcile_seconds)

@@ -49,13 +49,16 @@ def run(claim: jobs.Claim) -> None:
     and LostLease when another worker has the job: then nothing more is written.
     """
     spec = runs.prepare(claim)
+    online = spec.params.base == "hub" or RUN_KINDS[spec.kind].online
     settings = get_settings()
     folder = settings.work_dir / "runs" / spec.run_id
     with heartbeat(claim):  # a version or a base model may come from far away
         workplace.prepare(folder, spec, settings)
         process = trainer.Trainer.start(
             folder,
-            trainer.environment(settings, online=spec.params.base == "hub", device=spec.device),
+            trainer.environment(
+                settings, online=online, token=jobs.take_secret(claim), device=spec.device
+            ),
         )
     try:
         ending, code = _Supervision(claim, folder, process).follow()
@@ -76,6 +79,9 @@ class _Supervision:
         self.claim = claim
         self.process = process
         self.progress = Progress(folder)
+        if claim.fence > 1 and not self.progress.had_earlier_attempt:
+            # Whoever waits for it to go on is told that here is nothing to go on from.
+            self.progress.state["resumed"] = 0
         # The progress file is read from its start, and it is right where the database may lack the last
         # lines of an earlier attempt. So what that one reported is replaced.
         self.report = Report(resumed_at=-1 if claim.attempt > 1 or claim.fence > 1 else None)
@@ -133,7 +139,7 @@ class _Supervision:
 def _conclude(claim: jobs.Claim, folder: Path, ending: Ending, code: int) -> None:
     """Record the outcome, and leave on the disk what the next attempt needs, if there is to be one."""
     if ending is Ending.CANCELLED:
-        workplace.clear(folder)
+        workplace.keep_for_resuming(folder, get_settings())
         raise jobs.Cancelled
     kind = RUN_KINDS[claim.kind]
     result = workplace.result(folder, kind) if code == 0 else None
@@ -148,7 +154,7 @@ def _conclude(claim: jobs.Claim, folder: Path, ending: Ending, code: int) -> Non
     else:
         message, category = _failure(folder, code)
         _insist(lambda: jobs.fail(claim, message, category=category))
-        workplace.clear(folder)
+        workplace.keep_for_resuming(folder, get_settings())
 
 
 def _retry(claim: jobs.Claim, folder: Path, code: int) -> None:
@@ -167,7 +173,7 @@ def _retry(claim: jobs.Claim, folder: Path, code: int) -> None:
             "internal",
         )
     if not _insist(lambda: jobs.retry(claim, message, category=category)):
-        workplace.clear(folder)
+        workplace.keep_for_resuming(folder, get_settings())
     log.warning("trainer_killed", signal=name)
 
 

@@ -70,8 +70,11 @@ class Trainer:
         self._process.wait()
 
 
-def environment(settings: Settings, *, online: bool, device: str | None = None) -> dict[str, str]:
-    """A trainer's environment: ours without Annotune's secrets, and the hub's access where it is wanted.
+def environment(
+    settings: Settings, *, online: bool, token: str | None = None, device: str | None = None
+) -> dict[str, str]:
+    """A trainer's environment: ours without Annotune's secrets, and the hub's access where it is wanted,
+    with the settings' token or the one given.
 
     A run that is pinned to the processor sees no GPU, whatever part of it looks for one.
     """
@@ -85,8 +88,15 @@ def environment(settings: Settings, *, online: bool, device: str | None = None) 
         chosen["CUDA_VISIBLE_DEVICES"] = ""
     if not online:
         chosen["HF_HUB_OFFLINE"] = "1"
-    elif settings.hub_token:
-        chosen["HF_TOKEN"] = settings.hub_token.get_secret_value()
+    else:
+        if token is None and settings.hub_token:
+            token = settings.hub_token.get_secret_value()
+        if token:
+            chosen["HF_TOKEN"] = token
+        if settings.hub_url:
+            chosen["HF_ENDPOINT"] = settings.hub_url.rstrip("/")
+            # Hubs of one's own take files over plain HTTP; the Xet storage is Hugging Face's.
+            chosen["HF_HUB_DISABLE_XET"] = "1"
     return inherited | chosen
 
 

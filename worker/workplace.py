@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,18 @@ from sqlalchemy import select
 from app.db import session_scope
 from app.errors import InvalidInput, NotFound
 from app.models import ACTIVE_STATES, Job, Run
+from app.services import model_card
 from app.services.runs import RunSpec, model_key
+from app.services.texts import write_texts
 from app.settings import Settings
 from app.storage import get_storage
-from app.training import RunKind
+from app.training import RUN_KINDS, PretrainParams, RunKind
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _KEEP_LOG_SECONDS = 7 * 86400.0
+_LEAST_FREE = 5 << 30
+"""Bytes of the disk: with fewer, no checkpoints are kept for later."""
+_TO_RESUME = ("checkpoints", "scratch", "progress.jsonl")
 
 
 def prepare(folder: Path, spec: RunSpec, settings: Settings) -> None:
@@ -40,10 +46,13 @@ def prepare(folder: Path, spec: RunSpec, settings: Settings) -> None:
         "language": spec.language,
         "schema": spec.schema,
         "params": spec.params.model_dump(mode="json"),
-        "data": str(_data(spec, folder)),
+        "data": str(_data(spec, folder)) if RUN_KINDS[spec.kind].reads_data else "",
         "base_model": base_model(spec, settings),
         "device": spec.device,
     }
+    if spec.kind == "push":
+        card = model_card.card_of(spec.params.base_ref or "")
+        (folder / "README.md").write_text(card, encoding="utf-8")
     part = folder / "job.json.part"
     part.write_text(json.dumps(job, ensure_ascii=False, indent=1), encoding="utf-8")
     part.replace(folder / "job.json")
@@ -51,6 +60,16 @@ def prepare(folder: Path, spec: RunSpec, settings: Settings) -> None:
 
 def _data(spec: RunSpec, folder: Path) -> Path:
     """The file with what the run learns from."""
+    if isinstance(spec.params, PretrainParams):
+        texts = folder / "texts.jsonl"
+        if not texts.exists():  # else an earlier attempt's: a run goes on with what it began with
+            write_texts(
+                texts,
+                spec.project_id,
+                as_of=spec.created_at,
+                validation_percent=spec.params.validation_percent,
+            )
+        return texts
     if spec.version_key is None:
         raise NotFound("The version that the run is over is gone.")
     return get_storage().fetch_file(spec.version_key, folder)
@@ -104,29 +123,66 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear(folder: Path) -> None:
-    """Remove checkpoints and all else but the log."""
+def clear(folder: Path, *, keep: Container[str] = ()) -> None:
+    """Remove all but the log, and what has one of the names in `keep`."""
     for path in folder.iterdir():
+        if path.name in keep:
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         elif path.name not in ("log.txt", "lock"):
             path.unlink(missing_ok=True)
 
 
+def keep_for_resuming(folder: Path, settings: Settings) -> None:
+    """Clear the folder of a run that failed or was cancelled, but keep what it takes to go on, for some time."""
+    clear(folder, keep=_TO_RESUME if settings.checkpoint_keep_hours else ())
+
+
 def clear_leftovers(settings: Settings) -> None:
-    """Clear the folders of runs that ended while no worker of this machine watched; old logs go, too."""
+    """Clear the folders of runs that have ended, once nobody is to take them up again; old logs go, too.
+
+    What failed or was cancelled keeps its checkpoints for the hours that the settings say, and less where the
+    disk is short: then the oldest go first.
+    """
     root = settings.work_dir / "runs"
     # Listed before the query: a run that starts in between has no folder in the list.
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
-    with session_scope(read_only=True) as session:
-        active = set(
-            session.scalars(
-                select(Run.id).join(Job, Job.id == Run.job_id).where(Job.state.in_(ACTIVE_STATES))
-            )
-        )
-    for folder in folders:
-        if folder.name not in active:
+    states = _states([path.name for path in folders])
+    ended = [path for path in folders if states.get(path.name) not in ACTIVE_STATES]
+    kept = []
+    for folder in sorted(ended, key=_ended_at):
+        age = time.time() - _ended_at(folder)
+        resumable = states.get(folder.name) in ("failed", "cancelled")
+        if resumable and age < settings.checkpoint_keep_hours * 3600:
+            kept.append(folder)
+        else:
+            _clear_ended(folder)
+        if age > _KEEP_LOG_SECONDS:
+            remove(folder)
+    for folder in kept:
+        if shutil.disk_usage(root).free > _LEAST_FREE:
+            break
+        _clear_ended(folder)
+
+
+def _clear_ended(folder: Path) -> None:
+    """Clear it, unless its run has just been taken up again."""
+    if _states([folder.name]).get(folder.name) not in ACTIVE_STATES:
+        with suppress(FileNotFoundError):  # whoever ended the run removes it as well
             clear(folder)
-            with suppress(FileNotFoundError):
-                if time.time() - (folder / "log.txt").stat().st_mtime > _KEEP_LOG_SECONDS:
-                    remove(folder)
+
+
+def _states(run_ids: list[str]) -> dict[str, str]:
+    """The states of the runs that there are."""
+    query = select(Run.id, Job.state).join(Job, Job.id == Run.job_id).where(Run.id.in_(run_ids))
+    with session_scope(read_only=True) as session:
+        return {run_id: state for run_id, state in session.execute(query)}  # noqa: C416 (rows)
+
+
+def _ended_at(folder: Path) -> float:
+    """When something was last written there, as a time of the system's clock."""
+    log = folder / "log.txt"
+    with suppress(FileNotFoundError):
+        return (log if log.exists() else folder).stat().st_mtime
+    return 0.0

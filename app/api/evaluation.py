@@ -18,7 +18,10 @@ router = APIRouter(
 )
 
 
-AskedSplit = Annotated[Split, Query(description="Which predictions.")]
+AskedSplit = Annotated[
+    Split | None,
+    Query(description="Which predictions; left out, the first of these that there are."),
+]
 
 
 class DifferenceOut(Answer):
@@ -32,7 +35,7 @@ class DifferenceOut(Answer):
 class WrongOut(Answer):
     """An example whose prediction is not gold."""
 
-    id: int = Field(description="The example's id.")
+    id: int = Field(description="The example's id; negative for a text of a file.")
     text: str
     confidence: float = Field(description="Of the least certain decision, 0 to 1.")
     differences: list[DifferenceOut]
@@ -61,7 +64,7 @@ class RunScoresOut(Answer):
 
     run: str = Field(description="The run's id.")
     name: str
-    version: int
+    version: int | None
     scores: dict[str, float]
     by_label: dict[str, float] = Field(description="F1 of each label.")
     against_first: ComparisonOut | None = Field(description="Null for the first run.")
@@ -96,7 +99,7 @@ def list_errors(
     session: Db,
     person: Person,
     run_id: RunId,
-    split: AskedSplit = "test",
+    split: AskedSplit = None,
     gold: Annotated[
         str | None, Query(description="Only with this gold label; `spurious`: none.")
     ] = None,
@@ -126,8 +129,8 @@ def list_errors(
     responses={200: {"description": "JSON Lines.", "content": {"application/x-ndjson": {}}}},
 )
 def download_predictions(session: Db, person: Person, run_id: RunId) -> Response:
-    """What the run predicted for its validation and test splits, with gold and confidence."""
-    view = runs.require_model(session, person.actor, run_id)
+    """What the run predicted for the examples it was evaluated on, with gold and confidence."""
+    view = runs.require_scored(session, person.actor, run_id)
     return send_stream(
         evaluation.prediction_chunks(view),
         filename=f"{view.run.name}.predictions.jsonl",
@@ -143,7 +146,7 @@ def compare_runs(
     run: Annotated[
         list[str], Query(description="2 to 8 run ids; each is tested against the first.")
     ],
-    split: AskedSplit = "test",
+    split: AskedSplit = None,
 ) -> ComparedOut:
     """Compare runs on the examples that all of them were asked, with paired significance tests."""
     found = evaluation.compare_runs(session, person.actor, project_id, run, split=split)

@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from app.api.problems import problem
 from app.api.schemas import Answer, JobOut, ProjectId, Question, RunId
 from app.http.download import send_stream
+from app.http.figures import send_figures, send_leaderboard
 from app.http.identity import Db, Person
 from app.services import models, runs
-from app.services.runs import RunView
+from app.services.runs import RunFilter, RunPage, RunView, Sort
 from app.training import RUN_KINDS
 
 router = APIRouter(tags=["Runs and models"])
@@ -29,14 +30,18 @@ class RunOut(Answer):
     )
     search_id: str | None = Field(description="The search that it is a part of.")
     name: str
+    tags: list[str]
+    note: str = Field(description="Markdown.")
+    archived_at: datetime | None = Field(description="When it was put away; null if it is not.")
     params: dict[str, Any] = Field(
-        description="As it was told; for a fine-tuning, `FineTuneParams`."
+        description="As it was told: `FineTuneParams` or `PretrainParams`, by its kind."
     )
     environment: dict[str, Any] | None = Field(
         description="Packages, device and precision it ran with."
     )
     result: dict[str, Any] | None = Field(
-        description="Scores on validation and test, counts, seconds; null until it has succeeded."
+        description="Scores on validation and test, or perplexity before and after; counts, seconds; null "
+        "until it has succeeded."
     )
     model_size: int | None = Field(description="Bytes of its model; null while there is none.")
     created_at: datetime
@@ -44,9 +49,10 @@ class RunOut(Answer):
 
 
 class RunList(Answer):
-    """Runs."""
+    """Runs, newest first."""
 
     items: list[RunOut]
+    next_after: str | None = Field(description="Ask again with it as `after`; null at the end.")
 
 
 class RunWish(Question):
@@ -65,6 +71,58 @@ class RunWish(Question):
         description="Fields of `FineTuneParams`; what is left out is chosen by task, base model and size.",
         examples=[{"epochs": 3, "learning_rate": 1e-4}],
     )
+
+
+class PretrainWish(Question):
+    """A pre-training to be started."""
+
+    name: str = Field("", description="Left out, it is named after its base model.", max_length=200)
+    params: dict[str, Any] = Field(
+        {},
+        description="Fields of `PretrainParams`; what is left out is chosen by base model and number of texts.",
+        examples=[{"base": "scratch", "epochs": 20}],
+    )
+
+
+class RunChange(Question):
+    """What people say of a run; what is left out stays as it is."""
+
+    name: str | None = Field(None, description="Up to 200 characters.")
+    note: str | None = Field(None, description="Markdown, up to 20,000 characters.")
+    tags: list[str] | None = Field(
+        None, description="All its tags: at most 20, each up to 50 characters without commas."
+    )
+    archived: bool | None = Field(None, description="Whether it is put away.")
+
+
+class StandingOut(Answer):
+    """A run's place among others."""
+
+    place: int = Field(description="By the score on test, then on validation; equal runs share it.")
+    run: str = Field(description="The run's id.")
+    name: str
+    kind: str
+    version: int | None
+    metric: str = Field(description="The task's primary metric, which the scores are of.")
+    test: float | None
+    test_low: float | None = Field(description="A 95% interval by bootstrap.")
+    test_high: float | None
+    validation: float | None
+    validation_low: float | None
+    validation_high: float | None
+    seconds: float | None
+    tags: str = Field(description="Separated by commas.")
+    created_at: datetime
+
+
+class LeaderboardOut(Answer):
+    """The best runs of a project."""
+
+    metric: str
+    items: list[StandingOut]
+    total: int = Field(description="How many runs there are; those without a score are not.")
+    best_test: float | None
+    best_validation: float | None
 
 
 class Points(Answer):
@@ -98,17 +156,91 @@ class Predictions(Answer):
     items: list[Prediction]
 
 
+def wanted_runs(
+    version: Annotated[
+        int | None, Query(description="Only runs over this version.", ge=1, le=2**31 - 1)
+    ] = None,
+    tag: Annotated[str | None, Query(description="Only runs with this tag.", max_length=50)] = None,
+    archived: Annotated[bool, Query(description="Those put away as well.")] = False,
+) -> RunFilter:
+    """Which runs are asked for."""
+    return RunFilter(version=version, tag=tag, archived=archived)
+
+
+Wanted = Annotated[RunFilter, Depends(wanted_runs)]
+Limit = Annotated[int, Query(description="At most so many.", ge=1, le=500)]
+After = Annotated[
+    str | None, Query(description="The answer's `next_after`, for what follows.", max_length=20)
+]
+
+
 @router.get("/runs")
-def list_all_runs(session: Db, person: Person) -> RunList:
-    """The newest 100 runs of all of one's projects."""
-    return RunList(items=[_shown(view) for view in runs.list_runs(session, person.actor)])
+def list_all_runs(
+    session: Db, person: Person, wanted: Wanted, limit: Limit = 100, after: After = None
+) -> RunList:
+    """The runs of all of one's projects, newest first."""
+    return _listed(
+        runs.page_of_runs(session, person.actor, limit=limit, after=after, wanted=wanted)
+    )
 
 
 @router.get("/projects/{project_id}/runs")
-def list_runs(session: Db, person: Person, project_id: ProjectId) -> RunList:
-    """The newest 100 runs of a project."""
-    found = runs.list_runs(session, person.actor, project_id)
-    return RunList(items=[_shown(view) for view in found])
+def list_runs(
+    session: Db,
+    person: Person,
+    project_id: ProjectId,
+    wanted: Wanted,
+    limit: Limit = 100,
+    after: After = None,
+) -> RunList:
+    """The runs of a project, newest first."""
+    return _listed(
+        runs.page_of_runs(
+            session, person.actor, project_id, limit=limit, after=after, wanted=wanted
+        )
+    )
+
+
+@router.get("/projects/{project_id}/leaderboard")
+def get_leaderboard(
+    session: Db,
+    person: Person,
+    project_id: ProjectId,
+    wanted: Wanted,
+    sort: Annotated[Sort, Query(description="By which figure.")] = "test",
+    order: Annotated[Literal["asc", "desc"], Query(description="Which end first.")] = "desc",
+    page: Annotated[int, Query(description="Which 50 of them: 1, 2, …", ge=1, le=100_000)] = 1,
+) -> LeaderboardOut:
+    """The runs of a project with their scores by the task's primary metric, best on test first."""
+    board = runs.leaderboard(
+        session,
+        person.actor,
+        project_id,
+        wanted=wanted,
+        sort=sort,
+        descending=order == "desc",
+        page=page,
+    )
+    rows = [StandingOut(**row) for row in runs.leaderboard_rows(board)]
+    return LeaderboardOut(
+        metric=board.metric,
+        items=rows,
+        total=board.total,
+        best_test=board.best_test,
+        best_validation=board.best_validation,
+    )
+
+
+@router.get(
+    "/projects/{project_id}/leaderboard.csv",
+    response_class=Response,
+    responses={200: {"description": "All rows.", "content": {"text/csv": {}}}},
+)
+def download_leaderboard(
+    session: Db, person: Person, project_id: ProjectId, wanted: Wanted
+) -> Response:
+    """The whole leaderboard as a table, with the columns of the JSON answer."""
+    return send_leaderboard(session, person.actor, project_id, form="csv", wanted=wanted)
 
 
 @router.post(
@@ -128,13 +260,48 @@ def start_run(session: Db, person: Person, project_id: ProjectId, wish: RunWish)
         priority=wish.priority,
         device=wish.device,
     )
-    return _shown(runs.get(session, person.actor, run.id))
+    return shown(runs.get(session, person.actor, run.id))
+
+
+@router.post("/projects/{project_id}/pretrain", status_code=202)
+def start_pretraining(
+    session: Db, person: Person, project_id: ProjectId, wish: PretrainWish
+) -> RunOut:
+    """Pre-train a model on all texts of a project but those of the test split, labelled or not, by masked
+    words. A fine-tuning starts from it with `{"base": "run", "base_ref": ID}`."""
+    run = runs.create_pretraining(
+        session,
+        person.actor,
+        project_id,
+        params=runs.pretraining_params(session, person.actor, project_id, wish.params),
+        name=wish.name,
+    )
+    return shown(runs.get(session, person.actor, run.id))
 
 
 @router.get("/runs/{run_id}")
 def get_run(session: Db, person: Person, run_id: RunId) -> RunOut:
     """A run with its job, parameters and result."""
-    return _shown(runs.get(session, person.actor, run_id))
+    return shown(runs.get(session, person.actor, run_id))
+
+
+@router.patch("/runs/{run_id}")
+def describe_run(session: Db, person: Person, run_id: RunId, change: RunChange) -> RunOut:
+    """Change a run's name, note or tags, put it away or take it out again."""
+    runs.describe(session, person.actor, run_id, **change.model_dump())
+    return shown(runs.get(session, person.actor, run_id))
+
+
+@router.post(
+    "/runs/{run_id}/resume",
+    status_code=202,
+    responses={409: problem("The run has neither failed nor was it cancelled.")},
+)
+def resume_run(session: Db, person: Person, run_id: RunId) -> RunOut:
+    """Queue a failed or cancelled run again. It goes on from its last checkpoint, which its worker keeps for
+    some time; where that is gone, from the beginning. `job.progress.resumed` says from which step."""
+    runs.resume(session, person.actor, run_id)
+    return shown(runs.get(session, person.actor, run_id))
 
 
 @router.delete(
@@ -158,6 +325,29 @@ def list_points(
     """What a run measured: training steps, or evaluations on the validation split."""
     runs.get(session, person.actor, run_id)
     return Points(items=runs.points(session, run_id, kind, after_step=after_step))
+
+
+@router.get(
+    "/runs/{run_id}/figures.{form}",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "All figures.",
+            "content": {"text/csv": {}, "application/json": {}},
+        }
+    },
+)
+def download_figures(
+    session: Db,
+    person: Person,
+    run_id: RunId,
+    form: Annotated[
+        Literal["csv", "json"],
+        Path(description="csv: one line a figure; json: the points as they were reported."),
+    ],
+) -> Response:
+    """Everything that a run has measured, unthinned."""
+    return send_figures(runs.get(session, person.actor, run_id), form=form)
 
 
 @router.get(
@@ -195,7 +385,10 @@ def download_model(session: Db, person: Person, run_id: RunId) -> Response:
 
 @router.post(
     "/runs/{run_id}/predict",
-    responses={409: problem("The run has no model."), 503: problem("No worker answers.")},
+    responses={
+        409: problem("The run has no model, or one without labels."),
+        503: problem("No worker answers."),
+    },
 )
 def predict(person: Person, run_id: RunId, wish: PredictWish) -> Predictions:
     """Try a run's model on some texts. A worker computes the answer."""
@@ -204,7 +397,12 @@ def predict(person: Person, run_id: RunId, wish: PredictWish) -> Predictions:
     return Predictions(items=[Prediction.model_validate(item) for item in found])
 
 
-def _shown(view: RunView) -> RunOut:
+def _listed(page: RunPage) -> RunList:
+    return RunList(items=[shown(view) for view in page.runs], next_after=page.next_after)
+
+
+def shown(view: RunView) -> RunOut:
+    """A run as it is answered."""
     run = view.run
     return RunOut(
         id=run.id,
@@ -213,6 +411,9 @@ def _shown(view: RunView) -> RunOut:
         version=view.version_number,
         search_id=run.search_id,
         name=run.name,
+        tags=list(view.tags),
+        note=run.note,
+        archived_at=run.archived_at,
         params=RUN_KINDS[view.kind].params.model_validate(run.params).model_dump(mode="json"),
         environment=run.environment,
         result=run.result,

@@ -30,7 +30,9 @@ class JobOut(Answer):
     """Long work: an import, a freeze, a training."""
 
     id: str
-    kind: Literal["import", "freeze", "finetune"] = Field(description="What kind of work it is.")
+    kind: Literal[
+        "import", "freeze", "finetune", "pretrain", "crossvalidate", "evaluate", "push"
+    ] = Field(description="What kind of work it is.")
     state: Literal[
         "queued", "starting", "running", "cancelling", "succeeded", "failed", "cancelled"
     ] = Field(
@@ -47,7 +49,7 @@ class JobOut(Answer):
     )
     error: str | None = Field(description="Why it failed, in words.")
     error_category: str | None = Field(
-        description="The kind of failure: data, out_of_memory, model, device, disk, lost or internal."
+        description="The kind of failure: data, out_of_memory, model, device, disk, hub, lost or internal."
     )
     attempt: int = Field(description="How many times it was started.")
     created_at: datetime

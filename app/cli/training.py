@@ -1,5 +1,6 @@
-"""The commands for training: starting a run, watching it, the list of runs."""
+"""The commands for training: starting a run, watching it, evaluating its model, the list of runs."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,20 +15,22 @@ from app.cli.acting import (
     find_project,
     find_version,
 )
-from app.cli.console import complain, say, show
+from app.cli.console import complain, plain_errors, say, show
 from app.cli.local_jobs import watch
 from app.db import session_scope
+from app.models import Run
+from app.services import glue as glue_service
 from app.services import runs as run_service
 from app.services import searches
 from app.services.access import Actor
 from app.services.searches import SearchPlan
 from app.tasks.base import parse
-from app.training import FineTuneParams
+from app.training import CrossValidateParams, FineTuneParams, PretrainParams, TrainingParams
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for function in (train, search, runs):
+    for function in (train, crossvalidate, pretrain, evaluate, glue, search, runs):
         app.command()(function)
 
 
@@ -58,7 +61,7 @@ def train(
 ) -> None:
     """Start a fine-tuning on a version. A worker carries it out: “annotune up”, or “annotune worker”."""
     wishes: dict[str, Any] = {"base": base, "base_ref": base_ref, "head": head, "epochs": epochs}
-    wishes = {key: value for key, value in wishes.items() if value is not None} | _settings(params)
+    wishes = _wishes(FineTuneParams, wishes, params)
     with command():
         actor = actor_for(who)
         with session_scope() as session:
@@ -74,10 +77,163 @@ def train(
                 priority=priority,
                 device=device,
             )
-        if not wait:
-            say(f"{run.id}  {run.name}: queued")
-            return
-        _wait(actor, run.id, run.job_id, run.name)
+        _started(actor, run, wait=wait)
+
+
+def crossvalidate(
+    project: ProjectWord,
+    version: VersionWord = "latest",
+    folds: Annotated[int | None, typer.Option(help="Parts the examples are cut into.")] = None,
+    base: Annotated[str | None, typer.Option(help="packaged, scratch, hub, folder or run.")] = None,
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other parameter, such as epochs=5; repeatable."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    who: As = None,
+) -> None:
+    """Start a cross-validation on a version's training and validation splits. A worker carries it out."""
+    wishes = _wishes(CrossValidateParams, {"base": base, "folds": folds}, params)
+    with command():
+        actor = actor_for(who)
+        with session_scope() as session:
+            found = find_project(session, actor, project)
+            number = find_version(session, actor, found, version)
+            run = run_service.cross_validate(
+                session,
+                actor,
+                found.id,
+                version_number=number,
+                params=run_service.params_from(
+                    session, actor, found.id, number, wishes, CrossValidateParams
+                ),
+                name=name,
+            )
+        _started(actor, run, wait=wait)
+
+
+def pretrain(
+    project: ProjectWord,
+    base: Annotated[str | None, typer.Option(help="packaged, scratch, hub, folder or run.")] = None,
+    base_ref: Annotated[
+        str | None, typer.Option(help="Hub id, folder name or run id, where the base needs one.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other parameter, such as seed=7; repeatable."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    who: As = None,
+) -> None:
+    """Pre-train a model on a project's texts, labelled or not; a later “annotune train … --base run” starts
+    from it."""
+    wishes = {"base": base, "base_ref": base_ref, "epochs": epochs}
+    wishes = _wishes(PretrainParams, wishes, params)
+    with command():
+        actor = actor_for(who)
+        with session_scope() as session:
+            found = find_project(session, actor, project)
+            run = run_service.create_pretraining(
+                session,
+                actor,
+                found.id,
+                params=run_service.pretraining_params(session, actor, found.id, wishes),
+                name=name,
+            )
+        _started(actor, run, wait=wait)
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run with a model.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="A labelled TSV file, with --glue.", exists=True),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="A version's number, or “latest”, instead of a file.")
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option(help="The version's project; the model's, if not given.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
+    layout: Annotated[
+        str | None, typer.Option("--glue", help="The file's layout: sst2 or cola.")
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            metavar="VALUE=LABEL",
+            help="Which label of the model a label of the file stands for; repeatable.",
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Its name; after model and data, if not given.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    who: As = None,
+) -> None:
+    """Evaluate a run's model on a version, or on a labelled file in GLUE's layout. A worker does it."""
+    if (file is None) == (version is None) or (file is None) != (layout is None):
+        raise typer.BadParameter("give --version, or --glue with a FILE.")
+    meaning = dict(_pair(word) for word in labels or ())
+    with command():
+        actor = actor_for(who)
+        if file is not None:
+            with file.open("rb") as stream:
+                made = run_service.evaluate_file(
+                    actor,
+                    run,
+                    task=layout or "",
+                    filename=file.name,
+                    stream=stream,
+                    labels=meaning,
+                    name=name,
+                )
+        else:
+            with session_scope() as session:
+                view = run_service.get(session, actor, run)
+                over = find_project(session, actor, project) if project else view.project
+                made = run_service.evaluate_version(
+                    session,
+                    actor,
+                    run,
+                    project_id=over.id,
+                    version_number=find_version(session, actor, over, version or "latest"),
+                    split=split,
+                    name=name,
+                )
+        _started(actor, made, wait=wait)
+
+
+def _pair(word: str) -> tuple[str, str]:
+    value, equals, label = word.partition("=")
+    if not equals or not label:
+        raise typer.BadParameter(f"{word}: write VALUE=LABEL, such as 1=positive.")
+    return value, label
+
+
+def glue(
+    task: Annotated[
+        str, typer.Argument(help="sst2, cola, mrpc, qqp, stsb, mnli, qnli, rte or wnli.")
+    ],
+    gold: Annotated[Path, typer.Argument(help="The labelled TSV file.", exists=True)],
+    predictions: Annotated[
+        Path, typer.Argument(help="Predictions: a header “index<TAB>prediction”.", exists=True)
+    ],
+    as_json: Json = False,
+) -> None:
+    """Score a file of predictions in GLUE's submission layout against a labelled file."""
+    with plain_errors(), gold.open("rb") as truth, predictions.open("rb") as said:
+        found = glue_service.score_files(task, truth, said)
+    row = {"task": task, "examples": found.examples}
+    row |= {k: round(v, 6) if as_json else f"{v:.4f}" for k, v in found.scores.items()}
+    show([row], as_json=as_json, none="")
 
 
 def search(
@@ -105,7 +261,7 @@ def search(
     who: As = None,
 ) -> None:
     """Start fine-tunings over a space of parameters; they yield to other runs."""
-    words = _settings(params)
+    words = _wishes(FineTuneParams, {}, params)
     with command():
         actor = actor_for(who)
         fixed, space = searches.read_words(words)
@@ -114,7 +270,7 @@ def search(
         with session_scope() as session:
             found = find_project(session, actor, project)
             number = find_version(session, actor, found, version)
-            base = run_service.params_from(session, actor, found.id, number, fixed)
+            base = run_service.params_from(session, actor, found.id, number, fixed, FineTuneParams)
             if count:
                 sets = searches.plan(
                     session, actor, found.id, version_number=number, params=base, wish=wish
@@ -135,18 +291,27 @@ def search(
         say(f"{made.id}  {made.name}: {len(view.children)} runs queued")
 
 
-def _settings(words: list[str] | None) -> dict[str, str]:
-    """What `name=value` words say. Raises BadParameter."""
-    values = {}
+def _wishes(
+    kind: type[TrainingParams], options: dict[str, Any], words: list[str] | None
+) -> dict[str, Any]:
+    """The options that were given, and what `name=value` words say. Raises BadParameter."""
+    values = {name: value for name, value in options.items() if value is not None}
     for word in words or ():
         name, equals, value = word.partition("=")
-        if not equals or name not in FineTuneParams.model_fields:
-            known = ", ".join(FineTuneParams.model_fields)
+        if not equals or name not in kind.model_fields:
+            known = ", ".join(kind.model_fields)
             raise typer.BadParameter(
                 f"{word}: write NAME=VALUE with one of {known}.", param_hint="--set"
             )
         values[name] = value
     return values
+
+
+def _started(actor: Actor, run: Run, *, wait: bool) -> None:
+    if wait:
+        _wait(actor, run.id, run.job_id, run.name)
+    else:
+        say(f"{run.id}  {run.name}: queued")
 
 
 def _wait(actor: Actor, run_id: str, job_id: str, title: str) -> None:
@@ -162,10 +327,18 @@ def _wait(actor: Actor, run_id: str, job_id: str, title: str) -> None:
         raise typer.Exit(1)
     with session_scope(read_only=True) as session:
         result = run_service.get(session, actor, run_id).run.result or {}
+    if "after" in result:
+        before, after = (result[when]["perplexity"] for when in ("before", "after"))
+        say(f"perplexity: {before:.2f} before, {after:.2f} after")
     for split, report in result.get("metrics", {}).items():
         scores = {k: v for k, v in report["scores"].items() if v is not None}
         if scores:
             say(f"{split}: " + ", ".join(f"{k} {v:.4f}" for k, v in scores.items()))
+    if means := result.get("mean"):
+        spread = result["deviation"]
+        say("folds: " + ", ".join(f"{k} {v:.4f} ± {spread[k]:.4f}" for k, v in means.items()))
+    if result.get("glue"):
+        say("GLUE: " + ", ".join(f"{k} {v:.4f}" for k, v in result["glue"].items()))
 
 
 def runs(

@@ -49,6 +49,11 @@ def _find(request: Request) -> Identity | None:
     return _bearer(request) or _cookie(request)
 
 
+def identify_again(request: Request) -> Identity:
+    """Who the request comes from, asked anew: for answers that go on for long. Raises Unauthenticated."""
+    return require_identity(_find(request))
+
+
 async def identify(
     request: Request, identity: Annotated[Identity | None, Depends(_find)]
 ) -> Identity | None:

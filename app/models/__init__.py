@@ -4,8 +4,9 @@ from app.models.audit import AuditEntry
 from app.models.base import Base, new_id, now
 from app.models.example import Annotation, Example
 from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
+from app.models.label_issue import LabelIssue
 from app.models.project import Member, Project, Roleset
-from app.models.run import Run, RunLog, RunPoint
+from app.models.run import Run, RunLog, RunPoint, RunTag
 from app.models.search import Search
 from app.models.user import ApiToken, LoginFailure, LoginSession, User
 from app.models.version import DatasetVersion
@@ -22,6 +23,7 @@ __all__ = [
     "Example",
     "Import",
     "Job",
+    "LabelIssue",
     "LoginFailure",
     "LoginSession",
     "Member",
@@ -30,6 +32,7 @@ __all__ = [
     "Run",
     "RunLog",
     "RunPoint",
+    "RunTag",
     "Search",
     "User",
     "Worker",

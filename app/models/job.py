@@ -40,6 +40,8 @@ class Job(Base):
     lease_until: Mapped[datetime | None]
     published_at: Mapped[datetime | None]
     """When its message was last sent."""
+    pad: Mapped[str | None] = mapped_column(String(1000))
+    """Half of a secret that the job needs; its message carries the other. Gone once a worker has it."""
     progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """{"done", "total", "phase", …} as the kind of job says it."""
     error: Mapped[str | None] = mapped_column(Text)

@@ -32,8 +32,23 @@ class Run(Base):
     """The engine's result.json."""
     model_size: Mapped[int | None]
     """Bytes of the model folder; None while there is no model."""
+    note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """What people say of it, in Markdown."""
+    archived_at: Mapped[datetime | None]
+    """When it was put away: lists leave it out then."""
+    reports: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Grows with everything it reports, so that who watches sees that there is news."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class RunTag(Base):
+    """A word that people sort runs by."""
+
+    __tablename__ = "run_tags"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(50), primary_key=True)
 
 
 class RunPoint(Base):

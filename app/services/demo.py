@@ -12,10 +12,10 @@ from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, User
 from app.services import frames, projects, versions
 from app.services.access import Actor, require_write
-from app.services.examples import content_hash
 from app.services.projects import ProjectFields
 from app.services.versions import SplitPercent
 from app.tasks import get_task
+from app.tasks.content import content_hash
 
 _LABELLED = 0.7
 """The share that comes labelled; the rest waits in the queue."""

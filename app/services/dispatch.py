@@ -46,10 +46,11 @@ def _producer() -> Celery:
     return app
 
 
-def wake(job_id: str, queue: str) -> bool:
-    """Tell a worker that there is a job. False when the broker does not answer."""
+def wake(job_id: str, queue: str, share: str | None = None) -> bool:
+    """Tell a worker that there is a job, with half of its secret. False when the broker does not answer."""
+    args = [job_id] if share is None else [job_id, share]
     try:
-        _producer().send_task(RUN_JOB, args=[job_id], queue=queue, ignore_result=True)
+        _producer().send_task(RUN_JOB, args=args, queue=queue, ignore_result=True)
     except _BROKER_ERRORS as error:
         log.warning("broker_unreachable", job=job_id, error=str(error))
         return False

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, get_args
 
 import orjson
 from sqlalchemy import select
@@ -21,9 +21,11 @@ from app.services.annotating import brief
 from app.services.runs import RunView, predictions_key
 from app.storage import CHUNK, get_storage
 from app.tasks import get_task
+from app.tasks.base import TaskType
 
 Cell = tuple[Place, str | None, str | None]
-Split = Literal["validation", "test"]
+Split = Literal["test", "validation", "out_of_fold", "all", "train"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 Order = Literal["sure", "unsure"]
 PAGE = 50
 MAX_COMPARED = 8
@@ -34,9 +36,12 @@ class Prediction:
     """What a run's model said of one example."""
 
     id: int
+    """The example's; a negative one is that of a text of a file, which is in no project."""
     gold: dict[str, Any]
     predicted: dict[str, Any]
     confidence: float
+    text: str | None
+    """The text of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,10 @@ def predictions(view: RunView, split: Split) -> Iterator[Prediction]:
     with _reading(view) as lines:
         for line in lines:
             row = orjson.loads(line)
-            if row["split"] == split:
-                yield Prediction(row["id"], row["gold"], row["predicted"], row["confidence"])
+            if split in ("all", row["split"]):
+                yield Prediction(
+                    row["id"], row["gold"], row["predicted"], row["confidence"], row.get("text")
+                )
 
 
 @contextmanager
@@ -93,7 +100,7 @@ def wrong(
     actor: Actor,
     run_id: str,
     *,
-    split: Split = "test",
+    split: Split | None = None,
     gold: str | None = None,
     predicted: str | None = None,
     order: Order = "sure",
@@ -101,33 +108,57 @@ def wrong(
 ) -> WrongPage:
     """The wrong predictions of a run, the surest first (or last), from the number `after` on.
 
+    The split is the first that it was evaluated on, if none is named.
     `gold` and `predicted` keep those with such a confusion; "missed" and "spurious" stand for nothing, as in
     the confusion matrix. Raises Conflict for a run without predictions.
     """
-    view = runs.require_model(session, actor, run_id)
+    view = runs.require_scored(session, actor, run_id)
+    split = split or splits_of(view)[0]
     task = get_task(view.project.task)
     examples = 0
     found: list[tuple[Prediction, list[Cell]]] = []
     for item in predictions(view, split):
         examples += 1
-        both = cells(task.places(item.gold), task.places(item.predicted))
-        differences = [cell for cell in both if cell[1] != cell[2]]
-        if any(_is_wanted(cell[1], cell[2], gold, predicted) for cell in differences):
-            found.append((item, differences))
+        wrong_cells = _wrong_cells(task, item.gold, item.predicted)
+        if any(_is_wanted(cell[1], cell[2], gold, predicted) for cell in wrong_cells):
+            found.append((item, wrong_cells))
     found.sort(key=lambda pair: (pair[0].confidence, pair[0].id), reverse=order == "sure")
     page = found[after : after + PAGE]
-    inputs = _inputs(session, [item.id for item, _differences in page])
+    inputs = _inputs(session, [item for item, _cells in page])
     rows = [
         WrongRow(
             item.id,
             text := inputs[item.id]["text"],
             item.confidence,
-            [Difference(task.words(place, text), a, b) for place, a, b in differences],
+            [Difference(task.words(place, text), a, b) for place, a, b in wrong_cells],
         )
-        for item, differences in page
+        for item, wrong_cells in page
     ]
     end = after + PAGE
     return WrongPage(rows, len(found), examples, end if end < len(found) else None)
+
+
+def splits_of(view: RunView) -> list[Split]:
+    """What a run was evaluated on, the most telling first."""
+    metrics = (view.run.result or {}).get("metrics", {})
+    return [split for split in SPLITS if split in metrics] or ["test", "validation"]
+
+
+def differences(
+    task: TaskType[Any, Any], gold: dict[str, Any], predicted: dict[str, Any], text: str
+) -> list[Difference]:
+    """Where an annotation of a text is not another one."""
+    return [
+        Difference(task.words(place, text), a, b)
+        for place, a, b in _wrong_cells(task, gold, predicted)
+    ]
+
+
+def _wrong_cells(
+    task: TaskType[Any, Any], gold: dict[str, Any], predicted: dict[str, Any]
+) -> list[Cell]:
+    both = cells(task.places(gold), task.places(predicted))
+    return [cell for cell in both if cell[1] != cell[2]]
 
 
 def prediction_chunks(view: RunView) -> Iterator[bytes]:
@@ -145,9 +176,11 @@ def _is_wanted(
     )
 
 
-def _inputs(session: Session, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    query = select(Example.id, Example.inputs).where(Example.id.in_(ids))
-    return {row.id: row.inputs for row in session.execute(query)}
+def _inputs(session: Session, items: Sequence[Prediction]) -> dict[int, dict[str, Any]]:
+    stored = [item.id for item in items if item.text is None]
+    query = select(Example.id, Example.inputs).where(Example.id.in_(stored))
+    found = {row.id: row.inputs for row in session.execute(query)}
+    return found | {item.id: {"text": item.text} for item in items if item.text is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +211,8 @@ class Compared:
     """Runs side by side."""
 
     split: Split
+    splits: list[Split]
+    """Those that all runs were evaluated on."""
     primary: str
     examples: int
     left_out: int
@@ -197,16 +232,23 @@ def compare_runs(
     project_id: str,
     run_ids: Sequence[str],
     *,
-    split: Split = "test",
+    split: Split | None = None,
 ) -> Compared:
-    """Compare runs of a project; each is tested against the first. Raises InvalidInput, Conflict."""
+    """Compare runs of a project; each is tested against the first. Raises InvalidInput, Conflict.
+
+    The split is the first that all were evaluated on, if none is named.
+    """
     project_for(session, actor, project_id)
     ids = list(dict.fromkeys(run_ids))
     if not 2 <= len(ids) <= MAX_COMPARED:
         raise InvalidInput.at("runs", _("Choose 2 to %(n)s runs to compare.", n=MAX_COMPARED))
-    views = [runs.require_model(session, actor, run_id) for run_id in ids]
+    views = [runs.require_scored(session, actor, run_id) for run_id in ids]
     if {view.project.id for view in views} != {project_id}:
         raise InvalidInput.at("runs", _("Only runs of this project can be compared here."))
+    splits = [split for split in SPLITS if all(split in splits_of(view) for view in views)]
+    if not splits:
+        raise Conflict(_("These runs have no example in common in this split."))
+    split = split or splits[0]
     task = get_task(views[0].project.task)
     tables = [{item.id: item for item in predictions(view, split)} for view in views]
     shared = [
@@ -233,9 +275,10 @@ def compare_runs(
     right = [o.exact.tolist() for o in outcomes]
     differing = [n for n in range(len(shared)) if len({column[n] for column in right}) > 1]
     shown = [shared[n] for n in differing[:PAGE]]
-    inputs = _inputs(session, shown)
+    inputs = _inputs(session, [tables[0][n] for n in shown])
     return Compared(
         split=split,
+        splits=splits,
         primary=task.primary_metric,
         examples=len(shared),
         left_out=len(set().union(*tables)) - len(shared),

@@ -1,6 +1,5 @@
 """Looking through a project's examples."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -86,11 +85,6 @@ def browse(
         for example, payload, author in found[:limit]
     ]
     return Page(rows, rows[-1].id if len(found) > limit else None)
-
-
-def content_hash(text: str) -> str:
-    """SHA-256 of the text with white space folded: equal for texts that only differ in spacing."""
-    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
 
 
 def holds_nul(value: object) -> bool:

@@ -25,10 +25,11 @@ from app.i18n import gettext as _
 from app.models import Annotation, Example, Import, Job, Project, new_id
 from app.services import audit, jobs
 from app.services.access import Actor, project_for
-from app.services.examples import content_hash, holds_nul
+from app.services.examples import holds_nul
 from app.settings import get_settings
 from app.storage import CHUNK, get_storage
 from app.tasks import get_task
+from app.tasks.content import content_hash
 
 MAX_PROBLEMS = 200
 _BATCH = 2000

@@ -5,7 +5,7 @@ it claimed with; when somebody else has claimed since, the write changes nothing
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, and_, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.db import after_commit, session_scope
-from app.errors import AnnotuneError, NotFound
+from app.errors import AnnotuneError, Conflict, NotFound
 from app.i18n import gettext as _
 from app.models import FINAL_STATES, Job, now
+from app.security.secrets import join_secret, split_secret
 from app.services import dispatch
 from app.settings import get_settings
 
@@ -50,6 +51,8 @@ class Claim:
     attempt: int
     interrupted: Callable[[], bool] = field(default=lambda: False, compare=False, repr=False)
     """Whether the worker is about to shut down."""
+    share: str | None = field(default=None, compare=False, repr=False)
+    """What the job's message carried of a secret."""
 
 
 def create(
@@ -61,8 +64,14 @@ def create(
     created_by: str | None,
     priority: int = 0,
     device: Device | None = None,
+    secret: str | None = None,
 ) -> Job:
-    """A queued job; its message goes out when the session commits."""
+    """A queued job; its message goes out when the session commits.
+
+    A secret is never stored: one half waits in the job's row and the other goes with the message, and
+    neither says anything alone. `take_secret` gives it to the worker, once.
+    """
+    pad, share = split_secret(secret) if secret else (None, None)
     job = Job(
         kind=kind,
         queue=queue,
@@ -72,10 +81,11 @@ def create(
         device=device,
         published_at=now(),
         progress={},
+        pad=pad,
     )
     session.add(job)
     session.flush()
-    after_commit(session, lambda: _send(job))
+    after_commit(session, lambda: _send(job, share))
     return job
 
 
@@ -93,8 +103,13 @@ def claim(job_id: str, owner: str) -> Claim | None:
         return _take(session, Job.id == job_id, owner)
 
 
-def claim_best(job_id: str, owner: str, *, device: Device) -> Claim | None:
+def claim_best(
+    job_id: str, owner: str, *, device: Device, share: str | None = None
+) -> Claim | None:
     """Take the job that a message speaks of, or one of its queue whose turn is earlier.
+
+    `share` is what the message carries of the job's secret. A job with a secret is only taken for its own
+    message, which alone carries the share.
 
     None when the message's job is not to be had any more: then nothing else is taken either, since every
     queued job has a message of its own. When another job is taken, that one's message will find it taken,
@@ -104,11 +119,13 @@ def claim_best(job_id: str, owner: str, *, device: Device) -> Claim | None:
         asked = session.scalar(select(Job).where(Job.id == job_id, _claimable()))
         if asked is None:
             return None
-        taken = _take(
-            session, (Job.queue == asked.queue) & _fits(device), owner, pass_by=True
-        ) or _take(session, (Job.id == job_id) & _fits(device), owner)
-        if taken is not None and taken.job_id != job_id:
-            after_commit(session, lambda: _send(asked))
+        open_to_all = (Job.queue == asked.queue) & (Job.pad.is_(None) | (Job.id == job_id))
+        taken = _take(session, open_to_all & _fits(device), owner, pass_by=True) or _take(
+            session, (Job.id == job_id) & _fits(device), owner
+        )
+        if taken is None or taken.job_id == job_id:
+            return taken and replace(taken, share=share)
+        after_commit(session, lambda: _send(asked, share))
         return taken
 
 
@@ -182,6 +199,20 @@ def hold(session: Session, claim: Claim) -> Job:
     return job
 
 
+def take_secret(claim: Claim) -> str | None:
+    """The secret that the job was given; None where it has none, or its message or row has it no more.
+
+    Raises LostLease.
+    """
+    with session_scope() as session:
+        job = hold(session, claim)
+        pad, job.pad = job.pad, None
+    try:
+        return join_secret(pad, claim.share) if pad and claim.share else None
+    except ValueError:  # the message was another one's
+        return None
+
+
 def renew(claim: Claim, progress: dict[str, Any] | None = None) -> bool:
     """Extend the lease and store the progress. True: go on; False: the person wants it cancelled.
 
@@ -243,18 +274,34 @@ def release(claim: Claim) -> None:
 
 def request_cancel(session: Session, job: Job) -> None:
     """A queued job ends at once; a running one is asked to stop. An ended one stays as it is."""
-    locked = session.scalar(
-        select(Job)
-        .where(Job.id == job.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    locked = _reread(session, job)
     if locked is None or locked.state in FINAL_STATES:
         return
     if locked.state == "queued":
         _end(locked, "cancelled")
     else:
         locked.state = "cancelling"
+
+
+def restart(session: Session, job: Job) -> None:
+    """Queue a job again that failed or was cancelled, with all its attempts. Raises Conflict for any other."""
+    locked = _reread(session, job)
+    if locked is None or locked.state not in ("failed", "cancelled"):
+        raise Conflict(_("Only what has failed or was cancelled can be taken up again."))
+    _requeue(locked)
+    locked.attempt, locked.published_at = 0, now()
+    locked.error = locked.error_category = locked.finished_at = None
+    after_commit(session, lambda: _send(locked))
+
+
+def _reread(session: Session, job: Job) -> Job | None:
+    """The job's row as it is now, locked for this transaction."""
+    return session.scalar(
+        select(Job)
+        .where(Job.id == job.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
 
 
 def reconcile() -> list[str]:
@@ -322,9 +369,9 @@ def broker_queue(queue: str, device: str | None) -> str:
     return f"{queue}.{device}" if device else queue
 
 
-def _send(job: Job) -> None:
-    """Send the job's message; where that fails, the next reconciliation sends it."""
-    if not dispatch.wake(job.id, broker_queue(job.queue, job.device)):
+def _send(job: Job, share: str | None = None) -> None:
+    """Send the job's message; where that fails, the next reconciliation sends it, without a secret."""
+    if not dispatch.wake(job.id, broker_queue(job.queue, job.device), share):
         _unpublish([job.id])
 
 
@@ -344,7 +391,7 @@ def _end(
     progress: dict[str, Any] | None = None,
 ) -> None:
     job.state, job.error, job.error_category = state, error, category
-    job.lease_owner = job.lease_until = None
+    job.lease_owner = job.lease_until = job.pad = None
     job.finished_at = now()
     if progress is not None:
         job.progress = progress

@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Iterator
 
+from app.services.model_card import card_of
 from app.services.runs import model_key
 from app.storage import CHUNK, get_storage
 
@@ -33,11 +34,18 @@ class _Sink(io.RawIOBase):
 
 
 def archive(run_id: str) -> Iterator[bytes]:
-    """The run's model folder as a zip, made while it is sent (stored: weights do not compress)."""
+    """The run's model folder with its card as a zip, made while it is sent (stored: weights do not
+    compress)."""
+    card = card_of(run_id)
     storage, sink = get_storage(), _Sink()
     key = model_key(run_id)
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as bundle:
+        about = zipfile.ZipInfo("README.md")
+        about.external_attr = 0o644 << 16
+        bundle.writestr(about, card)
         for name in storage.names(key):
+            if name == "README.md":
+                continue
             info = zipfile.ZipInfo(name)
             info.external_attr = 0o644 << 16
             info.file_size = storage.size(f"{key}/{name}")

@@ -156,8 +156,8 @@ def remove(session: Session, actor: Actor, project_id: str) -> None:
     """Delete a project with everything in it. There is no way back; the audit trail stays."""
     project = project_for(session, actor, project_id, "manager", write=True)
     keys = [f"versions/{v}" for v in _ids(session, DatasetVersion, project_id)]
-    runs = _ids(session, Run, project_id)
-    keys += [f"models/{run}" for run in runs] + [f"predictions/{run}.jsonl" for run in runs]
+    for run in _ids(session, Run, project_id):
+        keys += [f"models/{run}", f"predictions/{run}.jsonl", f"evaluations/{run}.jsonl"]
     keys += [f"uploads/{i}" for i in _ids(session, Import, project_id)]
     audit.record(
         session,

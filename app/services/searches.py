@@ -192,7 +192,6 @@ def create(
     """Queue all runs of a search, or none. They yield to other runs. Raises InvalidInput."""
     project = project_for(session, actor, project_id, "manager", write=True)
     sets = plan(session, actor, project_id, version_number=version_number, params=params, wish=wish)
-    pinned = starting.check_device(device)
     version = ready(session, actor, project_id, version_number)
     title = name.strip()[:180] or _("Search %(name)s", name=", ".join(wish.space))[:180]
     made = Search(
@@ -216,8 +215,8 @@ def create(
             params=chosen,
             version=version,
             name=f"{title} #{n}",
-            priority=jobs.PRIORITIES["idle"],
-            device=pinned,
+            priority="idle",
+            device=device,
             search_id=made.id,
         )
     _note(session, actor, made, "search.create")

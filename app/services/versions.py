@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from app.db import session_scope
 from app.errors import Conflict, InvalidInput, NotFound
 from app.i18n import gettext as _
-from app.models import Annotation, DatasetVersion, Example, Job, Project
+from app.models import Annotation, DatasetVersion, Example, Job, Member, Project
 from app.services import audit, jobs
 from app.services.access import Actor, project_for
 from app.services.projects import instruction
@@ -154,6 +154,33 @@ def ready(session: Session, actor: Actor, project_id: str, number: int) -> Datas
     return version
 
 
+def newest_ready(session: Session, project_id: str) -> int | None:
+    """The number of the newest version whose file is written, for somebody who sees the project."""
+    return session.scalar(
+        select(func.max(DatasetVersion.number)).where(
+            DatasetVersion.project_id == project_id, DatasetVersion.sha256.is_not(None)
+        )
+    )
+
+
+def list_ready(
+    session: Session, actor: Actor, task: str, *, limit: int = 200
+) -> list[tuple[Project, DatasetVersion]]:
+    """Written versions of all projects of a task that this person manages, the newest of each first."""
+    query = (
+        select(Project, DatasetVersion)
+        .join(DatasetVersion, DatasetVersion.project_id == Project.id)
+        .where(Project.task == task, DatasetVersion.sha256.is_not(None))
+        .order_by(Project.created_at.desc(), Project.id, DatasetVersion.number.desc())
+        .limit(limit)
+    )
+    if not actor.is_admin:
+        query = query.join(Member, Member.project_id == Project.id).where(
+            Member.user_id == actor.user_id, Member.role == "manager"
+        )
+    return [(project, version) for project, version in session.execute(query)]
+
+
 def manifest(session: Session, actor: Actor, project_id: str, number: int) -> dict[str, Any]:
     """What stands beside a version's data. Raises Conflict while it is not written."""
     version = ready(session, actor, project_id, number)
@@ -211,7 +238,7 @@ def run(claim: jobs.Claim) -> None:
 def _lines(version: DatasetVersion, project: Project, tally: _Tally) -> Iterator[list[bytes]]:
     """The canonical lines in example order, some thousands at a time, each read in its own transaction."""
     task = get_task(project.task)
-    shared = _shared_splits(version.project_id)
+    shared = shared_splits(version.project_id)
     after = 0
     while True:
         with session_scope(read_only=True) as session:
@@ -271,7 +298,7 @@ def split_of(content_hash: str, percent: dict[str, Any]) -> str:
     return "validation" if point < percent["test"] + percent["validation"] else "train"
 
 
-def _shared_splits(project_id: str) -> dict[str, str]:
+def shared_splits(project_id: str) -> dict[str, str]:
     """Texts that stand in the project more than once and were imported for a certain split.
 
     All their copies go to the split that is hardest to leak from: test, then validation.

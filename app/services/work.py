@@ -8,6 +8,7 @@ from app.i18n import gettext as _
 from app.models import Import, Job, Run
 from app.services import importing, jobs, runs
 from app.services.access import Actor, project_for
+from app.training import RUN_KINDS
 
 
 def get(session: Session, actor: Actor, job_id: str) -> Job:
@@ -27,7 +28,7 @@ def cancel(session: Session, actor: Actor, job_id: str) -> Job:
     if job.kind == "import":
         import_id = session.scalars(select(Import.id).where(Import.job_id == job_id)).one()
         importing.cancel(session, actor, job.project_id, import_id)
-    elif job.kind == "finetune":
+    elif job.kind in RUN_KINDS:
         run_id = session.scalars(select(Run.id).where(Run.job_id == job_id)).one()
         runs.cancel(session, actor, run_id)
     else:

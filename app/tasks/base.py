@@ -127,6 +127,8 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
     schema_type: type[SchemaT]
     payload_type: type[PayloadT]
     recipe: ClassVar[str]
+    pipeline: ClassVar[str]
+    """What Hugging Face calls what its models do."""
     heads: ClassVar[tuple[Head, ...]] = ("softmax",)
     training_defaults: ClassVar[FineTuneParams]
     primary_metric: ClassVar[str]

@@ -54,6 +54,7 @@ class Ner(TaskType[NerSchema, NerPayload]):
     schema_type = NerSchema
     payload_type = NerPayload
     recipe = "spans"
+    pipeline = "token-classification"
     heads = ("softmax", "crf")
     training_defaults = FineTuneParams(epochs=5, batch_size=16, learning_rate=2e-4)
     primary_metric = "f1"

@@ -42,6 +42,7 @@ class Sentiment(TaskType[SentimentSchema, SentimentPayload]):
     schema_type = SentimentSchema
     payload_type = SentimentPayload
     recipe = "classification"
+    pipeline = "text-classification"
     training_defaults = FineTuneParams(epochs=3, batch_size=32, learning_rate=1e-4)
     primary_metric = "macro_f1"
     counted_scores = {"accuracy": "accuracy", "macro_f1": "macro_f1", "micro_f1": "f1"}  # noqa: RUF012

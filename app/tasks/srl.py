@@ -117,6 +117,7 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
     schema_type = SrlSchema
     payload_type = SrlPayload
     recipe = "srl"
+    pipeline = "token-classification"
     heads = ("softmax", "crf")
     training_defaults = FineTuneParams(epochs=3, batch_size=32, learning_rate=2e-4)
     primary_metric = "argument_f1"

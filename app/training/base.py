@@ -9,9 +9,8 @@ from app.i18n import mark
 Base = Literal["packaged", "scratch", "hub", "folder", "run"]
 
 
-class TrainingParams(BaseModel):
-    """Parameters that every kind of training has. Two runs with equal parameters, data and hardware give
-    equal numbers."""
+class ModelParams(BaseModel):
+    """Parameters of whatever is done with a model: which one, in which precision, from which seed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,6 +24,27 @@ class TrainingParams(BaseModel):
             description=mark("Hub id, folder name or run id, when the base needs one."),
         ),
     ] = None
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        Field(description=mark("Auto takes bf16 where the device has it.")),
+    ] = "auto"
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1, description=mark("Makes a run repeatable."))] = (
+        42
+    )
+
+    @model_validator(mode="after")
+    def _base_has_its_reference(self) -> Self:
+        if self.base in ("hub", "folder", "run") and not (self.base_ref or "").strip():
+            raise ValueError(
+                "this base model needs a reference: a hub id, a folder name or a run id"
+            )
+        return self
+
+
+class TrainingParams(ModelParams):
+    """Parameters that every kind of training has. Two runs with equal parameters, data and hardware give
+    equal numbers."""
+
     epochs: Annotated[
         int, Field(ge=1, le=1000, description=mark("Passes over the training split."))
     ] = 3
@@ -61,13 +81,6 @@ class TrainingParams(BaseModel):
             description=mark("Sub-word pieces per window; longer texts go in several windows."),
         ),
     ] = 256
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        Field(description=mark("Auto takes bf16 where the device has it.")),
-    ] = "auto"
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1, description=mark("Makes a run repeatable."))] = (
-        42
-    )
     scratch_layers: Annotated[
         int, Field(ge=1, le=48, description=mark("Layers of a model from scratch."))
     ] = 4
@@ -89,11 +102,7 @@ class TrainingParams(BaseModel):
     ] = 60.0
 
     @model_validator(mode="after")
-    def _base_has_its_reference(self) -> Self:
-        if self.base in ("hub", "folder", "run") and not (self.base_ref or "").strip():
-            raise ValueError(
-                "this base model needs a reference: a hub id, a folder name or a run id"
-            )
+    def _batches_divide(self) -> Self:
         if self.batch_size % self.gradient_accumulation:
             raise ValueError("the batch size must be a multiple of the gradient accumulation")
         return self

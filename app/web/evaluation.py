@@ -20,13 +20,15 @@ def errors_page(
     session: Db,
     person: Person,
     run_id: str,
-    split: Split = "test",
+    split: Split | None = None,
     gold: str | None = None,
     predicted: str | None = None,
     order: Order = "sure",
     after: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> Response:
-    view = runs.require_model(session, person.actor, run_id)
+    view = runs.require_scored(session, person.actor, run_id)
+    splits = evaluation.splits_of(view)
+    split = split or splits[0]
     page = evaluation.wrong(
         session,
         person.actor,
@@ -44,6 +46,7 @@ def errors_page(
         **project_context(session, person, view.project.id, "runs"),
         run=view.run,
         page=page,
+        splits=splits,
         confusion=(report or {}).get("confusion"),
         chosen={"split": split, "gold": gold or "", "predicted": predicted or "", "order": order},
         after=after,
@@ -57,7 +60,7 @@ def compare_page(
     person: Person,
     project_id: str,
     run: Annotated[list[str], Query()] = [],  # noqa: B006 (FastAPI copies it)
-    split: Split = "test",
+    split: Split | None = None,
 ) -> Response:
     context = project_context(session, person, project_id, "runs")
     compared = evaluation.compare_runs(session, person.actor, project_id, run, split=split)

@@ -48,6 +48,8 @@ _METRICS = {
     "predicate_f1": mark("Predicate F1"),
     "sense_accuracy": mark("Sense accuracy"),
     "loss": mark("Loss"),
+    "perplexity": mark("Perplexity"),
+    "matthews": mark("Matthews"),
 }
 
 _ACTIONS = {
@@ -61,6 +63,8 @@ _ACTIONS = {
     "run.cancel": mark("cancelled %(subject)s"),
     "run.create": mark("started %(subject)s"),
     "run.delete": mark("deleted %(subject)s"),
+    "run.resume": mark("took up %(subject)s again"),
+    "run.update": mark("changed what is said of %(subject)s"),
     "search.cancel": mark("cancelled %(subject)s"),
     "search.create": mark("started %(subject)s"),
     "search.delete": mark("deleted %(subject)s"),
@@ -136,6 +140,11 @@ def percent(value: float | None) -> str:
     return "—" if value is None else f"{100 * value:.1f}"
 
 
+def perplexity(value: float) -> str:
+    """A perplexity for people: decimals only where they say something."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def signed(value: float) -> str:
     """A difference of shares of 1 as points with a sign: +2.1, −0.4."""
     points = f"{abs(100 * value):.1f}"
@@ -150,6 +159,20 @@ def p_value(value: float) -> str:
 def metric_title(name: str) -> str:
     """A metric's name for people."""
     return gettext(_METRICS[name]) if name in _METRICS else name.replace("_", " ")
+
+
+_SPLITS = {
+    "train": mark("Train"),
+    "validation": mark("Validation"),
+    "test": mark("Test"),
+    "out_of_fold": mark("Out of fold"),
+    "all": mark("All"),
+}
+
+
+def split_title(name: str) -> str:
+    """A split's name for people."""
+    return gettext(_SPLITS[name])
 
 
 def series(points: list[dict[str, Any]], path: str) -> list[list[float]]:
@@ -247,11 +270,13 @@ FILTERS = {
     "activity": activity,
     "markdown": markdown,
     "size": file_size,
+    "split_title": split_title,
     "duration": duration,
     "ago": ago,
     "number": number,
     "to_json": to_json,
     "percent": percent,
+    "perplexity": perplexity,
     "metric_title": metric_title,
     "series": series,
     "score_series": score_series,

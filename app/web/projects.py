@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.errors import NotFound
 from app.http.identity import Db, Identity, Person
 from app.i18n import gettext as _
-from app.services import audit, demo, projects, runs, versions
+from app.services import audit, demo, label_issues, projects, runs, versions
 from app.services.access import project_for, role_in
 from app.tasks import TASKS, get_task
 from app.web.forms import Form, Problems, collecting, schema_from, text
@@ -107,5 +107,6 @@ def overview(request: Request, session: Db, person: Person, project_id: str) -> 
         members=projects.members(session, person.actor, project_id),
         versions=versions.list_versions(session, person.actor, project_id)[:3],
         runs=runs.list_runs(session, person.actor, project_id, limit=3),
+        issues=(label_issues.left(session, project_id) if context["role"] != "annotator" else None),
         activity=audit.recent(session, project_id, 10),
     )

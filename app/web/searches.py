@@ -115,7 +115,9 @@ def _read(
     named = {name: written.pop(name) for name in ("base", "base_ref") if written[name]}
     written.pop("base_ref", None)
     fixed, space = searches.read_words({name: word for name, word in written.items() if word})
-    params = runs.params_from(session, person.actor, project_id, number, named | fixed)
+    params = runs.params_from(
+        session, person.actor, project_id, number, named | fixed, FineTuneParams
+    )
     plan = {
         "space": space,
         "strategy": words["strategy"],

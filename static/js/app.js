@@ -7,6 +7,7 @@ import { sendCsrfWithHtmx } from "./csrf.js";
 import { editLabels } from "./label-editor.js";
 import { closeMenus } from "./menus.js";
 import { onInsert } from "./insertions.js";
+import { follow } from "./live.js";
 import { suggestParams } from "./train-form.js";
 import { uploadWithProgress } from "./upload.js";
 
@@ -19,6 +20,7 @@ suggestParams();
 uploadWithProgress();
 
 onInsert("[data-reload]", () => location.reload());
+onInsert("[data-live]", follow);
 onInsert("[data-chart]", async (element) => {
   const { drawChart } = await import("./charts.js");
   drawChart(element);

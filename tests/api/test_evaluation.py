@@ -55,7 +55,11 @@ def finished(
                 "confidence": 0.5 + number / 100,
             }
             sink.write(json.dumps(line) + "\n")
-    result = {"primary": "macro_f1", "metrics": {}, "seconds": 1.0}
+    result = {
+        "primary": "macro_f1",
+        "metrics": {"test": {"examples": len(tested), "scores": {"macro_f1": 0.9}}},
+        "seconds": 1.0,
+    }
     runs.complete(claim, result, folder)
     return str(run["id"])
 

@@ -13,7 +13,7 @@ from app.services import jobs
 from app.services.versions import SplitPercent
 from tests.cli.conftest import Annotune
 from tests.conftest import wait_for
-from tests.factories import count, fill, freeze, labelled_rows, make_project
+from tests.factories import count, fill, freeze, labelled_rows, make_project, open_rows
 
 
 @pytest.fixture
@@ -101,3 +101,16 @@ def test_leaving_a_run_does_not_stop_it(
     assert left.exit_code == 130
     assert "goes on" in left.stderr
     assert count(Job, Job.kind == "finetune", Job.state == "queued") == 1
+
+
+def test_a_pre_training_is_queued_for_all_texts(annotune: Annotune, ada: User) -> None:
+    made = make_project(ada)
+    fill(made, ada, open_rows(30))
+    done = annotune("pretrain", made.id, "--base", "scratch", "--set", "mask_probability=0.2")
+    assert done.exit_code == 0, done.stderr
+    run = only_run()
+    assert done.stdout == f"{run.id}  scratch MLM #1: queued\n"
+    assert {"base": "scratch", "mask_probability": 0.2}.items() <= run.params.items()
+    assert count(Job, Job.kind == "pretrain", Job.state == "queued") == 1
+    refused = annotune("pretrain", made.id, "--set", "head=crf")
+    assert (refused.exit_code, "mask_probability" in refused.stderr) == (2, True)

@@ -3,6 +3,7 @@
 import os
 import platform
 import random
+import subprocess
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +16,7 @@ import torch
 
 from worker.engine.errors import DeviceError
 
+_ROOT = Path(__file__).parents[2]
 PACKAGES = ("annotune", "numpy", "safetensors", "tokenizers", "torch", "transformers")
 
 
@@ -98,8 +100,9 @@ def seed_everything(seed: int, device: Device) -> None:
 
 
 def describe(device: Device) -> dict[str, Any]:
-    """What a run is repeated with: packages, device, threads, precision."""
+    """What a run is repeated with: the code, packages, device, threads, precision."""
     return {
+        "commit": _commit(),
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -114,3 +117,24 @@ def _version(name: str) -> str | None:
         return version(name)
     except Exception:  # a source checkout without metadata
         return None
+
+
+def _commit() -> str | None:
+    """The commit of the code, with a word where it was changed since; None where it is no checkout."""
+    if not (
+        _ROOT / ".git"
+    ).exists():  # not the repository that an installed package happens to lie in
+        return None
+    commit = _git("rev-parse", "HEAD")
+    changed = commit and _git("status", "--porcelain", "--untracked-files=no")
+    return f"{commit} (changed)" if changed else commit
+
+
+def _git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(_ROOT), *words], capture_output=True, text=True, check=True, timeout=5
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-Category = Literal["out_of_memory", "data", "model", "device", "disk", "internal"]
+Category = Literal["out_of_memory", "data", "model", "device", "disk", "hub", "internal"]
 
 
 class EngineError(Exception):
@@ -40,6 +40,12 @@ class DiskError(EngineError):
     """There is no room, or no right, to write."""
 
     category: Category = "disk"
+
+
+class HubError(EngineError):
+    """The hub cannot be reached, or says no."""
+
+    category: Category = "hub"
 
 
 class Stopped(Exception):

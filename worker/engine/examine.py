@@ -10,7 +10,7 @@ from app.evaluation.outcomes import Outcomes
 from app.evaluation.resampling import intervals
 from app.tasks import get_task
 from worker.engine.job import Item
-from worker.recipes.base import Evaluation
+from worker.recipes.base import Evaluation, Prediction
 
 
 def examine(
@@ -43,15 +43,23 @@ def examine(
 
 
 def write_predictions(
-    sink: TextIO, split: str, items: Sequence[Item], evaluation: Evaluation
+    sink: TextIO, split: str, items: Sequence[Item], predictions: Sequence[Prediction]
 ) -> None:
-    """One JSON line an example: its id, split, gold, what was predicted, and how surely."""
-    for item, prediction in zip(items, evaluation.predictions, strict=True):
-        line = {
+    """One JSON line an example: its id, split, gold, what was predicted, and how surely; for labels of whole
+    texts also the probability of each.
+
+    A negative id is that of a text which is in no project, so its words stand here.
+    """
+    for item, prediction in zip(items, predictions, strict=True):
+        line: dict[str, Any] = {
             "id": item.id,
             "split": split,
             "gold": item.annotation,
             "predicted": prediction.annotation,
             "confidence": prediction.scores["confidence"],
         }
+        if "labels" in prediction.scores:
+            line["probabilities"] = prediction.scores["labels"]
+        if item.id is not None and item.id < 0:
+            line["text"] = item.text
         sink.write(json.dumps(line, ensure_ascii=False) + "\n")

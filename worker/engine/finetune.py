@@ -10,7 +10,7 @@ from torch import Tensor
 
 from app.tasks import get_task
 from app.training import FineTuneParams
-from worker.engine.batches import Batch
+from worker.engine.batches import Batch, count
 from worker.engine.checkpoint import Checkpoints, Position
 from worker.engine.environment import choose_device, describe, seed_everything, use_threads
 from worker.engine.errors import Stopped
@@ -18,6 +18,7 @@ from worker.engine.examine import examine, write_predictions
 from worker.engine.files import require_space, write_json
 from worker.engine.heads import TaskModel
 from worker.engine.job import Folder, Item, Job, read_items
+from worker.engine.latency import latency
 from worker.engine.loop import Loop, Rows, Surroundings
 from worker.engine.models import build_network, open_base
 from worker.engine.prepare import encode_splits, sample
@@ -51,7 +52,7 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
                 if splits[split]:
                     evaluation = trained.evaluate(split, around.progress)
                     reports[split] = examine(job.task, splits[split], evaluation, seed=params.seed)
-                    write_predictions(sink, split, splits[split], evaluation)
+                    write_predictions(sink, split, splits[split], evaluation.predictions)
         around.progress.status("saving", "Saving the model")
         save_model_folder(
             folder.model,
@@ -61,6 +62,13 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
             run=trained.run,
             items=splits["train"][:4],
         )
+        around.progress.status("measuring", "Measuring the model's speed")
+        speed = latency(
+            trained.recipe,
+            trained.encoder,
+            trained.run,
+            splits["test"] or splits["validation"] or splits["train"],
+        )
     position = trained.position
     result = {
         "primary": trained.recipe.primary,
@@ -69,6 +77,7 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
         "seconds": round(position.seconds, 3),
         "best_step": position.best_step if position.best_step is not None else position.step,
         "parameters": trained.parameters,
+        "speed": speed,
     }
     write_json(folder.result, result)
     return result
@@ -103,6 +112,7 @@ class Trained:
     counts: dict[str, int]
     position: Position
     parameters: int
+    first_step: int
 
     def evaluate(self, split: str, progress: Progress) -> Evaluation:
         """How good it is on a split, in detail."""
@@ -110,10 +120,10 @@ class Trained:
         progress.status("evaluating", f"Evaluating on {split}: {len(items):,} examples")
         evaluation = self.recipe.evaluate(items, self.encoded[split], self.run, detailed=True)
         metrics = _rounded(evaluation)
-        if split == "test":  # validation has its point at the best step already
+        if split != "validation":  # that has its point at the best step already
             progress.write(
                 "evaluation",
-                step=self.position.step,
+                step=self.first_step + self.position.step,
                 epoch=self.position.epoch,
                 split=split,
                 metrics=metrics,
@@ -131,10 +141,13 @@ def train(
     scratch: Path,
     first_step: int = 0,
     all_steps: int | None = None,
+    later: int = 0,
 ) -> Trained:
     """Train a model on the training split, and take the epoch that is best on validation.
 
-    `first_step` and `all_steps` are those of `Loop`. Raises Stopped, EngineError, or what torch raises.
+    `first_step` and `all_steps` are those of `Loop`. Where nobody knows all steps beforehand, `later` says
+    how many more trainings make the same curve: each is taken to be as long as this one. Raises Stopped,
+    EngineError, or what torch raises.
     """
     device, progress = around.device, around.progress
     seed_everything(params.seed, device)
@@ -184,11 +197,15 @@ def train(
         )
         return [evaluation.report.scores[recipe.primary], -(evaluation.loss or 0.0)]
 
+    rows = Rows.of(encoded["train"].windows, run.pad)
+    if all_steps is None:
+        steps = count(len(rows.lengths), params.batch_size) * params.epochs
+        all_steps = first_step + steps * (1 + later)
     loop = Loop(
         model,
         build_optimizer(model, params),
         params,
-        Rows.of(encoded["train"].windows, run.pad),
+        rows,
         around,
         Checkpoints(checkpoints),
         loss=loss,
@@ -199,7 +216,7 @@ def train(
     )
     position = loop.run()
     merge_adapters(network)
-    return Trained(recipe, encoder, run, splits, encoded, counts, position, parameters)
+    return Trained(recipe, encoder, run, splits, encoded, counts, position, parameters, first_step)
 
 
 def _rounded(evaluation: Evaluation) -> dict[str, float]:

@@ -84,6 +84,43 @@ class TaskModel(nn.Module):
         return self.crf.chain() if self.crf is not None else constraints
 
 
+class MaskedModel(TaskModel):
+    """Logits and losses of an AutoModelForMaskedLM, at the masked pieces alone.
+
+    A vocabulary has tens of thousands of pieces, so logits of all pieces would cost most of the time and
+    memory: what the body says of the others is dropped before the head sees it.
+    """
+
+    def logits(self, batch: Batch) -> Tensor:
+        """Float32 logits of the masked pieces, row by row: (masked pieces, vocabulary)."""
+        if batch.label_positions is None:
+            raise ValueError("the batch has no masked pieces")
+        rows, columns = _masked(batch).nonzero(as_tuple=True)
+        positions = batch.label_positions[rows, columns]
+
+        def drop(_body: nn.Module, _given: Any, output: Any) -> Any:
+            output.last_hidden_state = output.last_hidden_state[rows, positions][None]
+            return output
+
+        handle = self.network.base_model.register_forward_hook(drop)
+        try:
+            return super().logits(batch)[0]
+        finally:
+            handle.remove()
+
+    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """The summed loss of the masked pieces."""
+        if batch.targets is None:
+            raise ValueError("the batch has no targets")
+        return F.cross_entropy(logits, batch.targets[_masked(batch)], reduction="sum")
+
+
+def _masked(batch: Batch) -> Tensor:
+    if batch.targets is None:
+        raise ValueError("the batch has no targets")
+    return batch.targets != IGNORED  # (rows, masked pieces)
+
+
 def at(logits: Tensor, positions: Tensor) -> Tensor:
     """Logits at the given pieces: (rows, pieces, labels), (rows, words) -> (rows, words, labels)."""
     return logits.gather(1, positions[:, :, None].expand(-1, -1, logits.shape[2]))

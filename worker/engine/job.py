@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.tasks.tokenize import tokenize
-from app.training import RUN_KINDS, TrainingParams
+from app.training import RUN_KINDS, ModelParams
 from worker.engine.errors import DataError, EngineError
 
 SPLITS = ("train", "validation", "test")
@@ -24,7 +24,7 @@ class Job:
     task: str
     language: str
     schema: dict[str, Any]
-    params: TrainingParams
+    params: ModelParams
     """Those of its kind."""
     data: Path
     base_model: str | None
@@ -83,6 +83,10 @@ class Folder:
         return self.root / "predictions.jsonl"
 
     @property
+    def label_issues(self) -> Path:
+        return self.root / "label_issues.jsonl"
+
+    @property
     def result(self) -> Path:
         return self.root / "result.json"
 
@@ -108,8 +112,9 @@ class Item:
         return cls(text, words)
 
 
-def read_items(path: Path) -> dict[str, list[Item]]:
-    """The examples of a frozen version by split, in the file's order. Raises DataError naming the line."""
+def read_items(path: Path, *, to_train: bool = True) -> dict[str, list[Item]]:
+    """The examples of a frozen version by split, in the file's order. Raises DataError naming the line, and
+    where there is nothing `to_train` on."""
     splits: dict[str, list[Item]] = {split: [] for split in SPLITS}
     try:
         with path.open(encoding="utf-8") as lines:
@@ -132,7 +137,7 @@ def read_items(path: Path) -> dict[str, list[Item]]:
                     ) from error
     except OSError as error:
         raise DataError(f"The version's data cannot be opened: {error}") from error
-    if not splits["train"]:
+    if to_train and not splits["train"]:
         raise DataError(
             "The version has no training examples. Label more examples, or give the training split a "
             "larger share, and freeze a new version."

@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from worker.engine.crossvalidate import cross_validate
+from worker.engine.evaluate import evaluate
 from worker.engine.finetune import fine_tune
 from worker.engine.job import Folder, Job
+from worker.engine.pretrain import pretrain
+from worker.engine.push import push
 
 
 class Doing(Protocol):
@@ -14,7 +18,13 @@ class Doing(Protocol):
     def __call__(self, folder: Folder, *, stop: Callable[[], bool]) -> dict[str, Any]: ...
 
 
-DOINGS: dict[str, Doing] = {"finetune": fine_tune}
+DOINGS: dict[str, Doing] = {
+    "finetune": fine_tune,
+    "crossvalidate": cross_validate,
+    "pretrain": pretrain,
+    "evaluate": evaluate,
+    "push": push,
+}
 
 
 def carry_out(folder: Folder, *, stop: Callable[[], bool]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from worker.engine.environment import Device
 from worker.engine.errors import ModelError, Stopped, is_out_of_memory
 from worker.engine.progress import Progress
 from worker.engine.schedule import CLIP, factor, set_rates
-from worker.engine.speed import Speed
+from worker.engine.speed import Speed, memory
 from worker.engine.windows import Window
 
 log = logging.getLogger(__name__)
@@ -211,6 +211,7 @@ class Loop:
             gradient_norm=round(float(self._gradient_norm), 6),
             learning_rate=self.optimizer.param_groups[0]["lr"],
             **self.speed.rates(),
+            **memory(self.around.device.torch),
         )
 
     def _save(self) -> None:

@@ -5,7 +5,7 @@ weights were stored in.
 """
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,11 +13,13 @@ from typing import Any, Literal
 import torch
 from transformers import (
     AutoConfig,
+    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
     BertConfig,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from app.training import TrainingParams
 from worker.engine.errors import ModelError
@@ -78,11 +80,12 @@ def open_base(
     base_model: str | None,
     params: TrainingParams,
     *,
-    texts: Sequence[str],
+    texts: Iterable[str],
     cased: bool,
     scratch_folder: Path,
 ) -> Base:
-    """Config and tokenizer of the base model; for one from scratch both are made from the texts."""
+    """Config and tokenizer of the base model; for one from scratch both are made from the texts, which are
+    gone through more than once."""
     if params.base == "scratch" or (base_model is None and params.base != "packaged"):
         if not (scratch_folder / "config.json").exists():
             _make_scratch(params, texts=texts, cased=cased, folder=scratch_folder)
@@ -123,12 +126,37 @@ def build_network(
     }
     if problem is not None:
         settings["problem_type"] = problem
-    auto: Any = AUTO[family]
+    network = _with_weights(base, AUTO[family], settings)
+    if base.scratch:
+        return network
+    known = [base.config.id2label.get(i) for i in range(len(base.config.id2label))]
+    if known != list(labels):
+        _reset_outputs(network, len(labels))
+    if network.config.pad_token_id is None:
+        network.config.pad_token_id = base.tokenizer.pad_token_id
+    return network
+
+
+def build_masked(base: Base) -> Any:
+    """The base model with a head that guesses masked pieces, in float32. Raises ModelError."""
+    config = base.config
+    reads_both_ways = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not config.is_encoder_decoder
+    if not reads_both_ways or base.tokenizer.mask_token_id is None:
+        raise ModelError(
+            f"The model {Path(base.name).name} ({config.model_type}) cannot guess masked words: it reads in "
+            "one direction only, or its vocabulary has no mask. Choose a model of BERT's kind, such as BERT, "
+            "RoBERTa, ELECTRA, DeBERTa or ModernBERT."
+        )
+    return _with_weights(base, AutoModelForMaskedLM, {})
+
+
+def _with_weights(base: Base, auto: Any, settings: dict[str, Any]) -> Any:
+    """A network with the base model's weights, and fresh ones where it has none."""
     try:
         if base.scratch:
             config = AutoConfig.from_pretrained(base.name, **settings)
             return auto.from_config(config, dtype=torch.float32)
-        network = auto.from_pretrained(
+        return auto.from_pretrained(
             base.name,
             **settings,
             dtype=torch.float32,
@@ -140,12 +168,6 @@ def build_network(
         if isinstance(error, MemoryError | torch.OutOfMemoryError):
             raise
         raise _not_usable(base.name, error) from error
-    known = [base.config.id2label.get(i) for i in range(len(base.config.id2label))]
-    if known != list(labels):
-        _reset_outputs(network, len(labels))
-    if network.config.pad_token_id is None:
-        network.config.pad_token_id = base.tokenizer.pad_token_id
-    return network
 
 
 def load_network(folder: Path, family: Family) -> Any:
@@ -172,7 +194,7 @@ def _reset_outputs(network: Any, labels: int) -> None:
 
 
 def _make_scratch(
-    params: TrainingParams, *, texts: Sequence[str], cased: bool, folder: Path
+    params: TrainingParams, *, texts: Iterable[str], cased: bool, folder: Path
 ) -> None:
     """A small BERT's configuration and a WordPiece vocabulary of the texts, written to a folder."""
     positions = max(512, params.max_length)

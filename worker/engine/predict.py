@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from worker.engine.environment import choose_device
 from worker.engine.errors import ModelError
 from worker.engine.heads import TaskModel
 from worker.engine.job import Item, TokenSpan
+from worker.engine.latency import latency
 from worker.engine.models import load_network
 from worker.engine.scoring import Runner
 from worker.engine.windows import Frame
 from worker.recipes import RECIPES
-from worker.recipes.base import Encoder, Prediction
+from worker.recipes.base import Encoder, Evaluation, Prediction
 
 CARD = "annotune.json"
 CRF_WEIGHTS = "crf.safetensors"
@@ -50,6 +52,30 @@ class Predictor:
             tokenizer, Frame.of(tokenizer), card["max_length"], two_segments=model.takes_segments
         )
         self._lock = threading.Lock()
+
+    @property
+    def primary(self) -> str:
+        """The score that models of its task are compared by."""
+        return self._recipe.primary
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return sum(p.numel() for p in self._run.model.parameters())
+
+    def evaluate(
+        self, items: Sequence[Item], *, check: Callable[[], None] = lambda: None
+    ) -> Evaluation:
+        """How good it is on annotated items, in detail. `check` may raise Stopped between batches."""
+        with self._lock:
+            encoded = self._recipe.encode(items, self._encoder)
+            run = replace(self._run, check=check)
+            return self._recipe.evaluate(items, encoded, run, detailed=True)
+
+    def latency(self, items: Sequence[Item]) -> dict[str, Any]:
+        """How long it takes to answer."""
+        with self._lock:
+            return latency(self._recipe, self._encoder, self._run, items)
 
     def predict(
         self,

@@ -63,6 +63,15 @@ class Runner:
                 finish(done)
         return loss / weight if weight else None
 
+    def loss(self, windows: Sequence[Window]) -> float:
+        """The mean loss over windows with targets, which together weigh something."""
+        self.model.eval()
+        loss = 0.0
+        for _rows, batch, logits in self._logits(windows):
+            with torch.no_grad():
+                loss += float(self.model.loss(logits, batch))
+        return loss / sum(window.weight for window in windows)
+
     def _logits(
         self, windows: Sequence[Window]
     ) -> Iterator[tuple[Sequence[Window], Batch, Tensor]]:

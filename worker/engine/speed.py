@@ -1,10 +1,13 @@
-"""How fast a run is and how long it will take, from the steps it has done."""
+"""How fast a run is and how long it will take, from the steps it has done; and what memory it takes."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import torch
+
+_PROCESS = psutil.Process()
 
 
 class Speed:
@@ -70,3 +73,11 @@ class Speed:
         finally:
             self._paused += time.monotonic() - start
             self._reported = time.monotonic()
+
+
+def memory(device: torch.device) -> dict[str, float]:
+    """MiB that the process takes now, and the most that it has had on its GPU."""
+    found = {"memory_mib": round(_PROCESS.memory_info().rss / 2**20, 1)}
+    if device.type == "cuda":
+        found["gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    return found

@@ -1,7 +1,7 @@
 """A WordPiece vocabulary learned from a project's own texts, for models from scratch."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
@@ -12,9 +12,10 @@ from transformers import BertTokenizer
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def train_wordpiece(texts: Sequence[str], *, size: int, lowercase: bool, max_length: int) -> Any:
+def train_wordpiece(texts: Iterable[str], *, size: int, lowercase: bool, max_length: int) -> Any:
     """A BertTokenizer of at most `size` pieces; Chinese characters single, accents kept.
 
+    The texts are gone through twice.
     Equal texts give equal vocabularies, ids included.
     """
     tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))  # noqa: S106
@@ -44,7 +45,7 @@ def train_wordpiece(texts: Sequence[str], *, size: int, lowercase: bool, max_len
 
 
 def _characters(
-    tokenizer: Tokenizer, texts: Sequence[str], *, room: int
+    tokenizer: Tokenizer, texts: Iterable[str], *, room: int
 ) -> tuple[list[str], list[str]]:
     """The most frequent characters of the words, and those of them that stand inside a word too and so are
     two pieces (`x` and `##x`): as many as make `room` pieces."""

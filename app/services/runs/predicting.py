@@ -7,7 +7,7 @@ from app.errors import InvalidInput
 from app.i18n import gettext as _
 from app.services import dispatch
 from app.services.access import Actor
-from app.services.runs.reading import require_model
+from app.services.runs.reading import require_labels
 
 MAX_PREDICT_TEXTS = 64
 MAX_PREDICT_CHARACTERS = 20_000
@@ -31,7 +31,7 @@ def predict(actor: Actor, run_id: str, texts: list[str]) -> list[dict[str, Any]]
             ),
         )
     with session_scope(read_only=True) as session:
-        require_model(session, actor, run_id)
+        require_labels(session, actor, run_id)
     answer = dispatch.ask(dispatch.PREDICT, [run_id, texts], queue="cpu", timeout=_PREDICT_TIMEOUT)
     if "error" in answer:
         raise InvalidInput(answer["error"])

@@ -2,18 +2,21 @@
 
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import delete, insert, select
 
 from app.db import session_scope
 from app.models import DatasetVersion, Job, Project, Run, RunLog, RunPoint
 from app.services import jobs
-from app.services.runs.keys import model_key, predictions_key
+from app.services.runs.issues import store_issues
+from app.services.runs.keys import evaluation_key, model_key, predictions_key
 from app.services.versions import data_key
 from app.storage import get_storage
-from app.training import RUN_KINDS, TrainingParams
+from app.training import RUN_KINDS, ModelParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,13 @@ class RunSpec:
     task: str
     language: str
     schema: dict[str, Any]
-    params: TrainingParams
+    params: ModelParams
     device: str | None
     """What it is pinned to."""
     version_key: str | None
-    """Where the version's file lies; None for a run that is not over a version."""
+    """Where the examples lie that it is over, in the form of a version; None for a run without."""
+    created_at: datetime
+    """When it was wished for: a run over all texts is over those of that moment."""
 
 
 def prepare(claim: jobs.Claim) -> RunSpec:
@@ -52,8 +57,15 @@ def prepare(claim: jobs.Claim) -> RunSpec:
             schema=version.label_schema if version else project.label_schema,
             params=RUN_KINDS[claim.kind].params.model_validate(run.params),
             device=device,
-            version_key=data_key(version.id) if version else None,
+            version_key=_data_key(run, version, claim.kind),
+            created_at=run.created_at,
         )
+
+
+def _data_key(run: Run, version: DatasetVersion | None, kind: str) -> str | None:
+    if version is not None:
+        return data_key(version.id)
+    return evaluation_key(run.id) if kind == "evaluate" else None
 
 
 def record(
@@ -76,6 +88,7 @@ def record(
     with session_scope() as session:
         jobs.hold(session, claim)
         run = session.scalars(select(Run).where(Run.job_id == claim.job_id)).one()
+        run.reports += 1
         if resumed_at is not None:
             session.execute(
                 delete(RunPoint).where(RunPoint.run_id == run.id, RunPoint.step > resumed_at)
@@ -95,12 +108,13 @@ def _point_row(run_id: str, point: dict[str, Any]) -> dict[str, Any]:
 
 
 def complete(claim: jobs.Claim, result: dict[str, Any], folder: Path) -> None:
-    """Store what the run left in its working folder, a model and predictions where there are any, and end
-    it well. Raises LostLease, and then nothing was ended."""
+    """Store what the run left in its working folder, a model, predictions and likely label errors where there
+    are any, and end it well. Raises LostLease, and then nothing was ended."""
     with session_scope() as session:
         jobs.hold(session, claim)
         run_id = session.scalars(select(Run.id).where(Run.job_id == claim.job_id)).one()
     storage, model, predictions = get_storage(), folder / "model", folder / "predictions.jsonl"
+    issues = folder / "label_issues.jsonl"
     if predictions.is_file():
         with predictions.open("rb") as source, storage.writing(predictions_key(run_id)) as sink:
             shutil.copyfileobj(source, sink)
@@ -109,3 +123,6 @@ def complete(claim: jobs.Claim, result: dict[str, Any], folder: Path) -> None:
         jobs.succeed(session, claim)
         run = session.get_one(Run, run_id)
         run.result, run.model_size = result, size
+        if issues.is_file():
+            with issues.open("rb") as lines:
+                store_issues(session, run, map(orjson.loads, lines))

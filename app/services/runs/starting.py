@@ -1,20 +1,23 @@
 """Starting runs: their parameters, their base models, their place in the queue."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.errors import InvalidInput
 from app.i18n import gettext as _
-from app.models import DatasetVersion, Member, Project, Run
+from app.models import DatasetVersion, Job, Member, Project, Run, new_id
 from app.services import audit, jobs
 from app.services.access import Actor, project_for
+from app.services.runs.reading import RunView, views
 from app.services.versions import ready
 from app.settings import get_settings
 from app.tasks import get_task
 from app.tasks.base import parse
-from app.training import Base, FineTuneParams, TrainingParams
+from app.training import RUN_KINDS, Base, CrossValidateParams, FineTuneParams, ModelParams
+
+P = TypeVar("P", bound=FineTuneParams)
 
 
 def create(
@@ -28,10 +31,7 @@ def create(
     priority: str = "normal",
     device: str | None = None,
 ) -> Run:
-    """Queue a fine-tuning over a version. Raises InvalidInput for a base or head that is not to be had.
-
-    The priority is one of `jobs.PRIORITIES`; the device, the kind that the run is pinned to.
-    """
+    """Queue a fine-tuning over a version. Raises InvalidInput for a base or head that is not to be had."""
     project = project_for(session, actor, project_id, "manager", write=True)
     version = ready(session, actor, project_id, version_number)
     check_fine_tuning(session, actor, project, version, params)
@@ -42,31 +42,48 @@ def create(
         kind="finetune",
         params=params,
         version=version,
-        name=name or default_name(session, project, params),
-        priority=check_priority(priority),
-        device=check_device(device),
+        name=name or default_name(session, project, params, params.head),
+        priority=priority,
+        device=device,
     )
 
 
-def check_priority(word: str) -> int:
-    """The priority of this name. Raises InvalidInput."""
-    if word not in jobs.PRIORITIES:
-        known = ", ".join(jobs.PRIORITIES)
+def cross_validate(
+    session: Session,
+    actor: Actor,
+    project_id: str,
+    *,
+    version_number: int,
+    params: CrossValidateParams,
+    name: str = "",
+    priority: str = "normal",
+    device: str | None = None,
+) -> Run:
+    """Queue a cross-validation over a version's training and validation splits. Raises InvalidInput."""
+    project = project_for(session, actor, project_id, "manager", write=True)
+    version = ready(session, actor, project_id, version_number)
+    check_fine_tuning(session, actor, project, version, params)
+    splits = version.counts["splits"]
+    if params.folds > (there := splits["train"] + splits["validation"]):
         raise InvalidInput.at(
-            "priority", _("“%(word)s”: choose one of %(known)s.", word=word, known=known)
+            "folds",
+            _(
+                "%(folds)s folds need at least as many training and validation examples, and there are "
+                "%(there)s.",
+                folds=params.folds,
+                there=there,
+            ),
         )
-    return jobs.PRIORITIES[word]
-
-
-def check_device(word: str | None) -> jobs.Device | None:
-    """The kind of device of this name; an empty one is any. Raises InvalidInput."""
-    match word:
-        case None | "":
-            return None
-        case "cuda" | "cpu":
-            return word
-    raise InvalidInput.at(
-        "device", _("“%(word)s”: choose one of %(known)s.", word=word, known="cuda, cpu")
+    return queue(
+        session,
+        actor,
+        project,
+        kind="crossvalidate",
+        params=params,
+        version=version,
+        name=name or f"{default_name(session, project, params, params.head)} × {params.folds}",
+        priority=priority,
+        device=device,
     )
 
 
@@ -94,24 +111,33 @@ def queue(
     project: Project,
     *,
     kind: str,
-    params: TrainingParams,
+    params: ModelParams,
     version: DatasetVersion | None,
     name: str,
-    priority: int = 0,
-    device: jobs.Device | None = None,
+    priority: str = "normal",
+    device: str | None = None,
     search_id: str | None = None,
+    run_id: str | None = None,
+    secret: str | None = None,
 ) -> Run:
-    """Queue a run of any kind for a worker, and note who did it. The parameters have been checked."""
+    """Queue a run of any kind for a worker, and note who did it. The parameters have been checked.
+
+    The priority is one of `jobs.PRIORITIES`; the device, the kind that the run is pinned to. Raises
+    InvalidInput for others.
+    `run_id` is that of a run whose file is stored already.
+    """
     job = jobs.create(
         session,
         kind=kind,
-        queue="gpu",
+        queue=RUN_KINDS[kind].queue,
         project_id=project.id,
         created_by=actor.user_id,
-        priority=priority,
-        device=device,
+        priority=check_priority(priority),
+        device=check_device(device),
+        secret=secret,
     )
     run = Run(
+        id=run_id or new_id(),
         project_id=project.id,
         version_id=version.id if version else None,
         job_id=job.id,
@@ -125,6 +151,28 @@ def queue(
     if search_id is None:  # what a search starts is noted once
         _note(session, actor, run)
     return run
+
+
+def check_priority(word: str) -> int:
+    """The priority of this name. Raises InvalidInput."""
+    if word not in jobs.PRIORITIES:
+        known = ", ".join(jobs.PRIORITIES)
+        raise InvalidInput.at(
+            "priority", _("“%(word)s”: choose one of %(known)s.", word=word, known=known)
+        )
+    return jobs.PRIORITIES[word]
+
+
+def check_device(word: str | None) -> jobs.Device | None:
+    """The kind of device of this name; an empty one is any. Raises InvalidInput."""
+    match word:
+        case None | "":
+            return None
+        case "cuda" | "cpu":
+            return word
+    raise InvalidInput.at(
+        "device", _("“%(word)s”: choose one of %(known)s.", word=word, known="cuda, cpu")
+    )
 
 
 def _note(session: Session, actor: Actor, run: Run) -> None:
@@ -145,14 +193,19 @@ def suggested_params(task: str, version: DatasetVersion, base: Base = "packaged"
 
 
 def params_from(
-    session: Session, actor: Actor, project_id: str, version_number: int, wishes: dict[str, Any]
-) -> FineTuneParams:
+    session: Session,
+    actor: Actor,
+    project_id: str,
+    version_number: int,
+    wishes: dict[str, Any],
+    params_type: type[P] = FineTuneParams,  # type: ignore[assignment]
+) -> P:
     """The suggested parameters for a version with what somebody wishes otherwise. Raises InvalidInput."""
     project = project_for(session, actor, project_id)
     version = ready(session, actor, project_id, version_number)
     suggested = suggested_params(project.task, version, wishes.get("base", "packaged"))
     values = {**suggested.model_dump(), **wishes}
-    return parse(FineTuneParams, values, _("The run cannot be started as it is."))
+    return parse(params_type, values, _("The run cannot be started as it is."))
 
 
 def base_folders() -> list[str]:
@@ -168,37 +221,43 @@ def base_folders() -> list[str]:
     )
 
 
-def base_runs(session: Session, actor: Actor, project: Project) -> list[Run]:
-    """Earlier runs of the project's task whose models may be trained further."""
-    query = (
-        select(Run)
-        .join(Project, Project.id == Run.project_id)
-        .where(Project.task == project.task, Run.model_size.is_not(None))
-        .order_by(Run.created_at.desc())
-        .limit(100)
+def base_runs(session: Session, actor: Actor, project: Project) -> list[RunView]:
+    """The newest 100 earlier runs whose models may be trained further: pre-trained ones of any project that
+    this person sees, and others of the project's task."""
+    query = _base_runs(actor, project).order_by(Run.created_at.desc()).limit(100)
+    return [RunView(*row) for row in session.execute(query)]
+
+
+def _base_runs(actor: Actor, project: Project) -> Any:
+    of_any_task = [kind.name for kind in RUN_KINDS.values() if not kind.model_labels]
+    query = views().where(
+        Run.model_size.is_not(None),
+        (Project.task == project.task) | Job.kind.in_(of_any_task),
     )
     if not actor.is_admin:
         query = query.join(Member, Member.project_id == Run.project_id).where(
             Member.user_id == actor.user_id
         )
-    return list(session.scalars(query))
+    return query
 
 
-def check_base(session: Session, actor: Actor, project: Project, params: TrainingParams) -> None:
+def check_base(session: Session, actor: Actor, project: Project, params: ModelParams) -> None:
     """Raises InvalidInput for a base model that is not there, or that this person may not use."""
     reference = params.base_ref or ""
     if params.base == "folder" and reference not in base_folders():
         raise InvalidInput.at(
             "base_ref", _("There is no base model folder “%(name)s”.", name=reference)
         )
-    if params.base == "run" and reference not in {r.id for r in base_runs(session, actor, project)}:
-        raise InvalidInput.at(
-            "base_ref", _("There is no such earlier run with a model for this task.")
-        )
+    if params.base == "run":
+        found = session.execute(_base_runs(actor, project).where(Run.id == reference)).first()
+        if found is None:
+            raise InvalidInput.at(
+                "base_ref", _("There is no such earlier run with a model for this task.")
+            )
 
 
-def default_name(session: Session, project: Project, params: FineTuneParams) -> str:
-    """What a run is called that nobody gave a name."""
+def default_name(session: Session, project: Project, params: ModelParams, what: str) -> str:
+    """What a run is called where nobody says otherwise: after its base model and what it does."""
     number = session.scalar(select(func.count()).where(Run.project_id == project.id)) or 0
     base = {"packaged": "MiniLM", "scratch": "scratch"}.get(params.base) or str(params.base_ref)
-    return f"{base} {params.head} #{number + 1}"
+    return f"{base} {what} #{number + 1}"

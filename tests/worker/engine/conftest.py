@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from app.training import FineTuneParams
-from worker.engine import progress
+from app.training import RUN_KINDS
+from worker.engine import latency, progress
 from worker.engine.environment import Device
 from worker.engine.errors import ModelError
 from worker.engine.heads import TaskModel
@@ -52,7 +52,8 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every step is reported, however quick it is."""
+    """Every step is reported, however quick it is, and the speed is measured once."""
+    monkeypatch.setattr(latency, "SECONDS", 0)
     monkeypatch.setattr(progress, "STEP_INTERVAL", 0)
 
 
@@ -77,24 +78,28 @@ def write_job(
     splits: dict[str, Sequence[Row]],
     *,
     base_model: str | None = None,
+    kind: str = "finetune",
     **params: Any,
 ) -> Folder:
     """A working folder as the worker lays it out before it starts a training."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
-        {"split": split, "inputs": {"text": text}, "annotation": annotation}
-        for split, examples in splits.items()
-        for text, annotation in examples
+        {"id": number, "split": split, "inputs": {"text": text}, "annotation": annotation}
+        for number, (split, text, annotation) in enumerate(
+            (split, text, annotation)
+            for split, examples in splits.items()
+            for text, annotation in examples
+        )
     ]
     data = folder / "version.jsonl"
     data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     job = {
         "run_id": "a-run",
-        "kind": "finetune",
+        "kind": kind,
         "task": task,
         "language": "en",
         "schema": schema,
-        "params": FineTuneParams(**(TINY | params)).model_dump(mode="json"),
+        "params": RUN_KINDS[kind].params(**(TINY | params)).model_dump(mode="json"),
         "data": str(data),
         "base_model": base_model,
     }

@@ -12,8 +12,8 @@ from app.models import Annotation, Example, Job, Run, User
 from app.models.base import new_id
 from app.services import jobs, projects, runs, versions
 from app.services.access import Actor
-from app.services.examples import content_hash
 from app.services.projects import ProjectFields
+from app.tasks.content import content_hash
 from app.training import FineTuneParams
 from tests.conftest import Services, wait_for
 

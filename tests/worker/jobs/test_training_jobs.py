@@ -18,6 +18,7 @@ from tests.worker.jobs.conftest import (
     trainers,
     wait_for_state,
 )
+from worker import workplace
 
 pytestmark = pytest.mark.training
 # Each of these takes some seconds, and what they show has little to do with the kind of database.
@@ -118,7 +119,7 @@ def test_a_stopped_worker_hands_its_training_back_and_the_next_one_goes_on(
 
 
 @on_sqlite
-def test_a_running_training_is_cancelled_within_seconds_and_nothing_is_left(
+def test_a_running_training_is_cancelled_within_seconds_and_goes_on_when_it_is_resumed(
     workshop: Workshop, broker: str, services: Services
 ) -> None:
     services.start_worker("gpu")
@@ -127,7 +128,20 @@ def test_a_running_training_is_cancelled_within_seconds_and_nothing_is_left(
     wait_for_state(run.job_id, "cancelled", within=12, services=services)
     assert not trainers(run.id)
     folder = get_settings().work_dir / "runs" / run.id
-    assert sorted(path.name for path in folder.iterdir()) == ["lock", "log.txt"]
+    kept = {"checkpoints", "lock", "log.txt", "progress.jsonl", "scratch"}
+    assert {path.name for path in folder.iterdir()} == kept
+    workplace.clear_leftovers(get_settings())
+    assert {path.name for path in folder.iterdir()} == kept
+    with session_scope() as session:
+        runs.resume(session, workshop.actor, run.id)
+    wait_until_resumed(run)
+    wait_for(lambda: job_of(run.job_id).progress.get("resumed"), message="it is not told")
+    assert job_of(run.job_id).attempt == 1
+    workshop.cancel(run.job_id)
+    wait_for_state(run.job_id, "cancelled", services=services)
+    expired = get_settings().model_copy(update={"checkpoint_keep_hours": 0.0})
+    workplace.clear_leftovers(expired)
+    assert {path.name for path in folder.iterdir()} == {"lock", "log.txt"}
 
 
 @on_sqlite
