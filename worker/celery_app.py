@@ -13,6 +13,7 @@ from celery import Celery, signals
 from app import db
 from app.http import logs
 from app.processes import die_with
+from app.services import jobs as jobs_service
 from app.services.dispatch import PREDICT, RUN_JOB
 from app.settings import get_settings
 from worker import jobs, node, predictions, shutdown
@@ -67,7 +68,12 @@ _tracking = Tracking()
 
 
 def _identify(sender: str, instance: Any, **_signal: object) -> None:
-    node.identify(sender, list(instance.app.amqp.queues.consume_from), instance.concurrency)
+    queues = list(instance.app.amqp.queues.consume_from)
+    node.identify(sender, queues, instance.concurrency)
+    if node.device_kind() == "cuda" and "gpu" in queues and instance.concurrency > 1:
+        log.warning("trainings_share_a_gpu", concurrency=instance.concurrency)
+    for queue in queues:  # and the messages of what is pinned to its kind of device
+        instance.app.amqp.queues.select_add(jobs_service.broker_queue(queue, node.device_kind()))
 
 
 def _configure_logs(**_signal: object) -> None:

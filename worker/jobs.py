@@ -34,7 +34,7 @@ HANDLERS: dict[str, Callable[[jobs.Claim], None]] = {
 
 
 def run(job_id: str, share: str | None = None) -> None:
-    """Do the job, if it is to be had: a message that comes twice, or late, finds it taken.
+    """Do the job, or one whose turn is earlier: a message that comes twice, or late, finds it taken.
 
     `share` is what the message carries of the job's secret, where it has one.
 
@@ -42,15 +42,17 @@ def run(job_id: str, share: str | None = None) -> None:
     """
     if shutdown.requested():
         return  # it stays queued: the next worker's reconciler finds it
-    claim = jobs.claim(job_id, f"{node.name()}:{os.getpid()}")
+    claim = jobs.claim_best(
+        job_id, f"{node.name()}:{os.getpid()}", device=node.device_kind(), share=share
+    )
     if claim is None:
         return
     with structlog.contextvars.bound_contextvars(
-        job=job_id, kind=claim.kind, attempt=claim.attempt
+        job=claim.job_id, kind=claim.kind, attempt=claim.attempt
     ):
         log.info("job_started")
         try:
-            _carry_out(replace(claim, share=share))
+            _carry_out(claim)
         except jobs.LostLease:
             log.warning("job_lost_to_another_worker")
         except (OperationalError, InterfaceError):

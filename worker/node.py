@@ -1,16 +1,14 @@
 """This worker: its name among all workers, and what it has to offer."""
 
-import os
-import platform
-import shutil
 import socket
-import subprocess
 from collections.abc import Sequence
-from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import psutil
+
+from app import devices
+from app.services.jobs import Device
 
 _facts: dict[str, Any] = {}
 _name = socket.gethostname()
@@ -20,11 +18,13 @@ def identify(name: str, queues: Sequence[str], concurrency: int) -> None:
     """Say who this worker is, before it forks."""
     global _name
     _name = name
+    gpus = devices.gpus()
     _facts.update(
         host=socket.gethostname(),
         queues=sorted(queues),
         concurrency=concurrency,
-        device=_device(),
+        device_kind=devices.kind_of(gpus),
+        device=devices.describe(gpus),
         version=version("annotune"),
     )
 
@@ -34,20 +34,17 @@ def name() -> str:
     return _name
 
 
+def device_kind() -> Device:
+    """What its trainings use: the jobs that it may take are those pinned to this, or to nothing."""
+    kind: Device = _facts["device_kind"] if _facts else devices.kind_of(devices.gpus())
+    return kind
+
+
 def facts() -> dict[str, Any]:
     """What is told of it, with the memory as it is now."""
     memory = psutil.virtual_memory()
-    return _facts | {"memory_total": memory.total, "memory_available": memory.available}
-
-
-@cache
-def _device() -> str:
-    """The GPUs by name, else the processor's cores. Without torch, which would cost this process seconds."""
-    tool = shutil.which("nvidia-smi")
-    if tool and os.environ.get("CUDA_VISIBLE_DEVICES") != "":
-        words = [tool, "--query-gpu=name", "--format=csv,noheader"]
-        asked = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
-        names = [line.strip() for line in asked.stdout.splitlines() if line.strip()]
-        if asked.returncode == 0 and names:
-            return ", ".join(names)[:200]
-    return f"{platform.machine()}, {psutil.cpu_count() or 1} cores"
+    now: dict[str, Any] = {"memory_total": memory.total, "memory_available": memory.available}
+    if device_kind() == "cuda" and (gpus := devices.gpus()):
+        now["gpu_memory_total"] = sum(gpu.memory_total for gpu in gpus)
+        now["gpu_memory_available"] = sum(gpu.memory_available for gpu in gpus)
+    return _facts | now

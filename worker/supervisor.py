@@ -70,7 +70,10 @@ def run(claim: jobs.Claim) -> None:
     with heartbeat(claim):  # a version or a base model may come from far away
         workplace.prepare(folder, spec, settings)
         process = trainer.Trainer.start(
-            folder, trainer.environment(settings, online=online, token=jobs.take_secret(claim))
+            folder,
+            trainer.environment(
+                settings, online=online, token=jobs.take_secret(claim), device=spec.device
+            ),
         )
     try:
         ending, code = _Supervision(claim, folder, process).follow()

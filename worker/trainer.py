@@ -72,13 +72,22 @@ class Trainer:
         self._process.wait()
 
 
-def environment(settings: Settings, *, online: bool, token: str | None = None) -> dict[str, str]:
+def environment(
+    settings: Settings, *, online: bool, token: str | None = None, device: str | None = None
+) -> dict[str, str]:
     """A trainer's environment: ours without Annotune's secrets, and the hub's access where it is wanted,
-    with the settings' token or the one given."""
+    with the settings' token or the one given.
+
+    A run that is pinned to the processor sees no GPU, whatever part of it looks for one.
+    """
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("ANNOTUNE_")}
+    # GPUs are counted as nvidia-smi counts them, in which CUDA_VISIBLE_DEVICES was meant.
+    inherited.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     chosen = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
     if settings.train_threads:
         chosen["OMP_NUM_THREADS"] = str(settings.train_threads)
+    if device == "cpu":
+        chosen["CUDA_VISIBLE_DEVICES"] = ""
     if not online:
         chosen["HF_HUB_OFFLINE"] = "1"
     else:

@@ -48,6 +48,7 @@ def prepare(folder: Path, spec: RunSpec, settings: Settings) -> None:
         "params": spec.params.model_dump(mode="json"),
         "data": str(_data(spec, folder)) if RUN_KINDS[spec.kind].reads_data else "",
         "base_model": base_model(spec, settings),
+        "device": spec.device,
     }
     if spec.kind == "push":
         card = model_card.card_of(spec.params.base_ref or "")

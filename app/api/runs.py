@@ -28,6 +28,7 @@ class RunOut(Answer):
     version: int | None = Field(
         description="The number of the version it is over; null for all texts of the project."
     )
+    search_id: str | None = Field(description="The search that it is a part of.")
     name: str
     tags: list[str]
     note: str = Field(description="Markdown.")
@@ -59,6 +60,12 @@ class RunWish(Question):
 
     version: int = Field(description="The number of a version.", ge=1, le=2**31 - 1, examples=[1])
     name: str = Field("", description="Left out, it is named after its base model.", max_length=200)
+    priority: Literal["urgent", "normal", "idle"] = Field(
+        "normal", description="`idle`: only when nothing else waits."
+    )
+    device: Literal["cuda", "cpu"] | None = Field(
+        None, description="The kind of device that the run is pinned to; null: any."
+    )
     params: dict[str, Any] = Field(
         {},
         description="Fields of `FineTuneParams`; what is left out is chosen by task, base model and size.",
@@ -250,6 +257,8 @@ def start_run(session: Db, person: Person, project_id: ProjectId, wish: RunWish)
         version_number=wish.version,
         params=runs.params_from(session, person.actor, project_id, wish.version, wish.params),
         name=wish.name,
+        priority=wish.priority,
+        device=wish.device,
     )
     return shown(runs.get(session, person.actor, run.id))
 
@@ -400,6 +409,7 @@ def shown(view: RunView) -> RunOut:
         project_id=run.project_id,
         kind=view.kind,
         version=view.version_number,
+        search_id=run.search_id,
         name=run.name,
         tags=list(view.tags),
         note=run.note,

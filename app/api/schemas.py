@@ -33,14 +33,23 @@ class JobOut(Answer):
     kind: Literal[
         "import", "freeze", "finetune", "pretrain", "crossvalidate", "evaluate", "push"
     ] = Field(description="What kind of work it is.")
-    state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+    state: Literal[
+        "queued", "starting", "running", "cancelling", "succeeded", "failed", "cancelled"
+    ] = Field(
+        validation_alias="shown_state",
+        description="`starting`: a worker has it, and nothing has been heard of the work yet.",
+    )
+    priority: int = Field(description="1: urgent; 0: normal; -1: done when nothing else waits.")
+    device: Literal["cuda", "cpu"] | None = Field(
+        description="The kind of device it is pinned to; null: any."
+    )
     progress: dict[str, Any] = Field(
         description="How far it is; `done` of `total` where that can be said.",
         examples=[{"phase": "reading", "done": 1048576, "total": 4194304, "rows": 8000}],
     )
     error: str | None = Field(description="Why it failed, in words.")
     error_category: str | None = Field(
-        description="The kind of failure: data, out_of_memory, model, disk, hub, lost or internal."
+        description="The kind of failure: data, out_of_memory, model, device, disk, hub, lost or internal."
     )
     attempt: int = Field(description="How many times it was started.")
     created_at: datetime

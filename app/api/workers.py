@@ -1,6 +1,7 @@
 """Workers, for administrators."""
 
 from datetime import datetime
+from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -19,9 +20,16 @@ class WorkerOut(Answer):
     host: str
     queues: list[str] = Field(description="Which jobs it takes: `gpu` trainings, `cpu` the rest.")
     concurrency: int = Field(description="Jobs at once.")
-    device: str
+    device_kind: Literal["cuda", "cpu"] = Field(
+        description="What its trainings use: runs pinned to another kind are not for it."
+    )
+    device: str = Field(description="The device's name.")
     memory_total: int = Field(description="Bytes.")
     memory_available: int = Field(description="Bytes, when it was last seen.")
+    gpu_memory_total: int | None = Field(
+        description="Bytes of all its GPUs together; null where there are none."
+    )
+    gpu_memory_available: int | None = Field(description="Bytes, when it was last seen.")
     version: str = Field(description="Its version of Annotune.")
     started_at: datetime
     seen_at: datetime
@@ -29,15 +37,31 @@ class WorkerOut(Answer):
     jobs: list[str] = Field(description="The ids of the jobs it works on.")
 
 
+class QueueOut(Answer):
+    """The jobs that wait in a queue for the same kind of device."""
+
+    queue: Literal["gpu", "cpu"]
+    device: Literal["cuda", "cpu"] | None = Field(
+        description="The kind of device they are pinned to; null: any."
+    )
+    waiting: int = Field(description="How many wait.")
+    oldest_at: datetime | None = Field(description="When the one was made that has waited longest.")
+    idle: list[str] = Field(
+        description="Workers that could take one, and have not for a while: look into their logs."
+    )
+
+
 class WorkerList(Answer):
-    """Workers."""
+    """Workers, and what waits for them."""
 
     items: list[WorkerOut]
+    queues: list[QueueOut]
 
 
 @router.get("")
 def list_workers(session: Db, person: Person) -> WorkerList:
-    """All workers that have been seen within a day."""
+    """All workers that have been seen within a day, and how many jobs wait for them."""
+    found = workers.list_workers(session, person.actor)
     items = [
         WorkerOut(
             **{
@@ -48,6 +72,7 @@ def list_workers(session: Db, person: Person) -> WorkerList:
             is_silent=view.is_silent,
             jobs=[job.id for job, _project, _run in view.jobs],
         )
-        for view in workers.list_workers(session, person.actor)
+        for view in found
     ]
-    return WorkerList(items=items)
+    queues = [QueueOut.model_validate(q) for q in workers.list_queues(session, found)]
+    return WorkerList(items=items, queues=queues)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from app import devices
 from app.cli import doctor as checks
 from app.cli import up as group
 from app.cli.console import plain_errors, say
@@ -91,6 +92,13 @@ def worker(
             f"{queues}: choose from {', '.join(_QUEUES)}", param_hint="--queues"
         )
     node = name or f"{'-'.join(chosen)}-{os.getpid()}"
+    if concurrency > 1 and "gpu" in chosen and devices.gpus():
+        raise typer.BadParameter(
+            "One training at a time on a GPU, since two would not fit into its memory. Give each GPU a "
+            "worker of its own: CUDA_VISIBLE_DEVICES=1 annotune worker --queues gpu --name gpu-1. Jobs of "
+            "the queue cpu may be done several at a time by a worker without the queue gpu.",
+            param_hint="--concurrency",
+        )
     # In place of this process, so that signals reach the worker itself. `-P`: a folder called
     # “worker” where this was typed is not ours.
     command = [sys.executable, "-P", "-m", "worker", "--queues", ",".join(chosen)]

@@ -21,13 +21,16 @@ from app.db import session_scope
 from app.models import Run
 from app.services import glue as glue_service
 from app.services import runs as run_service
+from app.services import searches
 from app.services.access import Actor
+from app.services.searches import SearchPlan
+from app.tasks.base import parse
 from app.training import CrossValidateParams, FineTuneParams, PretrainParams, TrainingParams
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for function in (train, crossvalidate, pretrain, evaluate, glue, runs):
+    for function in (train, crossvalidate, pretrain, evaluate, glue, search, runs):
         app.command()(function)
 
 
@@ -47,6 +50,12 @@ def train(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    priority: Annotated[
+        str, typer.Option(help="urgent, normal, or idle: when nothing else waits.")
+    ] = "normal",
+    device: Annotated[
+        str | None, typer.Option(help="cuda or cpu: only workers with such a device take it.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
     who: As = None,
 ) -> None:
@@ -65,6 +74,8 @@ def train(
                 version_number=number,
                 params=run_service.params_from(session, actor, found.id, number, wishes),
                 name=name,
+                priority=priority,
+                device=device,
             )
         _started(actor, run, wait=wait)
 
@@ -225,6 +236,61 @@ def glue(
     show([row], as_json=as_json, none="")
 
 
+def search(
+    project: ProjectWord,
+    version: VersionWord = "latest",
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUES",
+            help="A parameter with its values, such as learning_rate=1e-4,3e-4, or for a random search a "
+            "range: 1e-5..1e-3. One value holds for all runs. Repeatable.",
+        ),
+    ] = None,
+    random: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="At random N combinations; all, if not given.", min=1),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random choice.")] = 42,
+    name: Annotated[str, typer.Option(help="Its name; after what varies, if not given.")] = "",
+    device: Annotated[
+        str | None, typer.Option(help="cuda or cpu: only workers with such a device take them.")
+    ] = None,
+    count: Annotated[bool, typer.Option("--count", help="Say how many runs, start none.")] = False,
+    who: As = None,
+) -> None:
+    """Start fine-tunings over a space of parameters; they yield to other runs."""
+    words = _wishes(FineTuneParams, {}, params)
+    with command():
+        actor = actor_for(who)
+        fixed, space = searches.read_words(words)
+        chosen = {"strategy": "random" if random else "grid", "runs": random or 1, "seed": seed}
+        wish = parse(SearchPlan, {**chosen, "space": space}, "The search cannot be started.")
+        with session_scope() as session:
+            found = find_project(session, actor, project)
+            number = find_version(session, actor, found, version)
+            base = run_service.params_from(session, actor, found.id, number, fixed, FineTuneParams)
+            if count:
+                sets = searches.plan(
+                    session, actor, found.id, version_number=number, params=base, wish=wish
+                )
+                say(f"{len(sets)} runs")
+                return
+            made = searches.create(
+                session,
+                actor,
+                found.id,
+                version_number=number,
+                params=base,
+                wish=wish,
+                name=name,
+                device=device,
+            )
+            view = searches.get(session, actor, made.id)
+        say(f"{made.id}  {made.name}: {len(view.children)} runs queued")
+
+
 def _wishes(
     kind: type[TrainingParams], options: dict[str, Any], words: list[str] | None
 ) -> dict[str, Any]:
@@ -291,7 +357,7 @@ def runs(
         rows = [
             {
                 "id": view.run.id,
-                "state": view.job.state,
+                "state": view.job.shown_state,
                 "project": view.project.name,
                 "version": view.version_number,
                 "name": view.run.name,

@@ -7,6 +7,7 @@ from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
 from app.models.label_issue import LabelIssue
 from app.models.project import Member, Project, Roleset
 from app.models.run import Run, RunLog, RunPoint, RunTag, RunTracking
+from app.models.search import Search
 from app.models.user import ApiToken, LoginFailure, LoginSession, User
 from app.models.version import DatasetVersion
 from app.models.worker import Worker
@@ -33,6 +34,7 @@ __all__ = [
     "RunPoint",
     "RunTag",
     "RunTracking",
+    "Search",
     "User",
     "Worker",
     "new_id",

@@ -30,6 +30,10 @@ class Job(Base):
     )
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     state: Mapped[str] = mapped_column(String(12), default="queued")
+    priority: Mapped[int] = mapped_column(default=0)
+    """Of the jobs that wait in a queue, those with a higher one are done first."""
+    device: Mapped[str | None] = mapped_column(String(10))
+    """The kind of device that it is pinned to, "cuda" or "cpu"; None: any."""
     attempt: Mapped[int] = mapped_column(default=0)
     fence: Mapped[int] = mapped_column(default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(200))
@@ -47,6 +51,11 @@ class Job(Base):
     finished_at: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_jobs_state_created_at", "state", "created_at"),)
+
+    @property
+    def shown_state(self) -> str:
+        """The state as people are shown it: "starting" while it is claimed and nothing is heard of it."""
+        return "starting" if self.state == "running" and not self.progress else self.state
 
 
 class Import(Base):

@@ -21,6 +21,10 @@ class Run(Base):
     version_id: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
     """What it is over; None for a run over all texts of the project."""
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
+    search_id: Mapped[str | None] = mapped_column(
+        ForeignKey("searches.id", ondelete="SET NULL"), index=True
+    )
+    """The search that it is a part of."""
     name: Mapped[str] = mapped_column(String(200))
     params: Mapped[dict[str, Any]]
     environment: Mapped[dict[str, Any] | None]

@@ -19,9 +19,15 @@ class Worker(Base):
     host: Mapped[str] = mapped_column(String(200))
     queues: Mapped[list[Any]]
     concurrency: Mapped[int]
+    device_kind: Mapped[str] = mapped_column(String(10), default="cpu")
+    """"cuda" or "cpu"."""
     device: Mapped[str] = mapped_column(String(200))
+    """What it is called."""
     memory_total: Mapped[int] = mapped_column(BigInteger)
     memory_available: Mapped[int] = mapped_column(BigInteger)
+    gpu_memory_total: Mapped[int | None] = mapped_column(BigInteger)
+    gpu_memory_available: Mapped[int | None] = mapped_column(BigInteger)
+    """Of all its GPUs together; None where there are none, or nothing tells."""
     version: Mapped[str] = mapped_column(String(40))
     started_at: Mapped[datetime] = mapped_column(default=now)
     seen_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,15 +1,15 @@
 """The life of a job: queued, claimed under a lease, renewed, ended once.
 
-A claim is one conditional update that raises the job's fence. Whoever writes for a job names the fence
+A claim takes one row that nobody else is taking, and raises the job's fence. Whoever writes for a job names the fence
 it claimed with; when somebody else has claimed since, the write changes nothing and says so.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.db import after_commit, session_scope
@@ -21,6 +21,9 @@ from app.services import dispatch
 from app.settings import get_settings
 
 Queue = Literal["cpu", "gpu"]
+Device = Literal["cuda", "cpu"]
+PRIORITIES = {"urgent": 1, "normal": 0, "idle": -1}
+"""What a person may wish; `idle` is for work that is done when nothing else waits."""
 
 
 class LostLease(AnnotuneError):
@@ -59,6 +62,8 @@ def create(
     queue: Queue,
     project_id: str,
     created_by: str | None,
+    priority: int = 0,
+    device: Device | None = None,
     secret: str | None = None,
 ) -> Job:
     """A queued job; its message goes out when the session commits.
@@ -72,13 +77,15 @@ def create(
         queue=queue,
         project_id=project_id,
         created_by=created_by,
+        priority=priority,
+        device=device,
         published_at=now(),
         progress={},
         pad=pad,
     )
     session.add(job)
     session.flush()
-    after_commit(session, lambda: _send(job.id, queue, share))
+    after_commit(session, lambda: _send(job, share))
     return job
 
 
@@ -93,24 +100,84 @@ def get(session: Session, job_id: str) -> Job:
 def claim(job_id: str, owner: str) -> Claim | None:
     """Take the job, or None when it is not to be had (held by another, ended, cancelled)."""
     with session_scope() as session:
-        row = session.execute(
-            update(Job)
-            .where(
-                Job.id == job_id,
-                or_(Job.state == "queued", (Job.state == "running") & (Job.lease_until < now())),
-                Job.attempt < get_settings().job_attempts,
-            )
-            .values(
-                state="running",
-                fence=Job.fence + 1,
-                attempt=Job.attempt + 1,
-                lease_owner=owner,
-                lease_until=now() + _lease(),
-                started_at=now(),
-            )
-            .returning(Job.kind, Job.project_id, Job.fence, Job.attempt)
-        ).first()
-    return Claim(job_id, row.kind, row.project_id, row.fence, row.attempt) if row else None
+        return _take(session, Job.id == job_id, owner)
+
+
+def claim_best(
+    job_id: str, owner: str, *, device: Device, share: str | None = None
+) -> Claim | None:
+    """Take the job that a message speaks of, or one of its queue whose turn is earlier.
+
+    `share` is what the message carries of the job's secret. A job with a secret is only taken for its own
+    message, which alone carries the share.
+
+    None when the message's job is not to be had any more: then nothing else is taken either, since every
+    queued job has a message of its own. When another job is taken, that one's message will find it taken,
+    and the message that was used up for it is sent again for the job that it spoke of.
+    """
+    with session_scope() as session:
+        asked = session.scalar(select(Job).where(Job.id == job_id, _claimable()))
+        if asked is None:
+            return None
+        open_to_all = (Job.queue == asked.queue) & (Job.pad.is_(None) | (Job.id == job_id))
+        taken = _take(session, open_to_all & _fits(device), owner, pass_by=True) or _take(
+            session, (Job.id == job_id) & _fits(device), owner
+        )
+        if taken is None or taken.job_id == job_id:
+            return taken and replace(taken, share=share)
+        after_commit(session, lambda: _send(asked, share))
+        return taken
+
+
+def _claimable() -> ColumnElement[bool]:
+    return and_(
+        or_(Job.state == "queued", (Job.state == "running") & (Job.lease_until < now())),
+        Job.attempt < get_settings().job_attempts,
+    )
+
+
+def _fits(device: Device) -> ColumnElement[bool]:
+    return or_(Job.device.is_(None), Job.device == device)
+
+
+_TURNS = (Job.priority.desc(), Job.created_at, Job.id)
+"""The order in which jobs of a queue are done."""
+
+
+def goes_before(job: Job) -> ColumnElement[bool]:
+    """Whose turn is earlier than a queued job's, of those that a worker for that job may take."""
+    rivals = Job.device.is_(None) | (Job.device == job.device) if job.device else true()
+    earlier = or_(
+        Job.priority > job.priority,
+        (Job.priority == job.priority) & (Job.created_at < job.created_at),
+        (Job.priority == job.priority) & (Job.created_at == job.created_at) & (Job.id < job.id),
+    )
+    queued = and_(Job.state == "queued", rivals, earlier)
+    return and_(Job.queue == job.queue, or_(Job.state.in_(("running", "cancelling")), queued))
+
+
+def _take(
+    session: Session, which: ColumnElement[bool], owner: str, *, pass_by: bool = False
+) -> Claim | None:
+    """Claim the first of these that is to be had; one that somebody else is just writing is waited for, or
+    passed by."""
+    job = session.scalar(
+        select(Job)
+        .where(which, _claimable())
+        .order_by(*_TURNS)
+        .limit(1)
+        .with_for_update(skip_locked=pass_by)
+        .execution_options(populate_existing=True)
+    )
+    if job is None:
+        return None
+    job.state = "running"
+    job.fence += 1
+    job.attempt += 1
+    job.lease_owner, job.lease_until = owner, now() + _lease()
+    job.started_at = now()
+    job.progress = {}  # an earlier attempt's says nothing of this one
+    return Claim(job.id, job.kind, job.project_id, job.fence, job.attempt)
 
 
 def hold(session: Session, claim: Claim) -> Job:
@@ -224,8 +291,7 @@ def restart(session: Session, job: Job) -> None:
     _requeue(locked)
     locked.attempt, locked.published_at = 0, now()
     locked.error = locked.error_category = locked.finished_at = None
-    job_id, queue = locked.id, cast("Queue", locked.queue)
-    after_commit(session, lambda: _send(job_id, queue, None))
+    after_commit(session, lambda: _send(locked))
 
 
 def _reread(session: Session, job: Job) -> Job | None:
@@ -258,19 +324,19 @@ def reconcile() -> list[str]:
                 _recover(job)
             else:
                 job.published_at = now()
-                lost.append((job.id, job.queue))
-    for n, (job_id, queue) in enumerate(lost):
-        if not dispatch.wake(job_id, queue):
-            _unpublish([job_id for job_id, _queue in lost[n:]])
-            return [job_id for job_id, _queue in lost[:n]]
-    return [job_id for job_id, _queue in lost]
+                lost.append(job)
+    for n, job in enumerate(lost):
+        if not dispatch.wake(job.id, broker_queue(job.queue, job.device)):
+            _unpublish([job.id for job in lost[n:]])
+            return [job.id for job in lost[:n]]
+    return [job.id for job in lost]
 
 
 def _locked(session: Session, condition: ColumnElement[bool]) -> list[Job]:
-    """Matching jobs, oldest first, that nobody else is just looking after."""
+    """Matching jobs, in the order of their turns, that nobody else is just looking after."""
     return list(
         session.scalars(
-            select(Job).where(condition).order_by(Job.created_at).with_for_update(skip_locked=True)
+            select(Job).where(condition).order_by(*_TURNS).with_for_update(skip_locked=True)
         )
     )
 
@@ -298,10 +364,15 @@ def _requeue(job: Job) -> None:
     job.lease_owner = job.lease_until = job.published_at = None
 
 
-def _send(job_id: str, queue: str, share: str | None) -> None:
+def broker_queue(queue: str, device: str | None) -> str:
+    """The broker's queue for the messages of such jobs: only workers that may take a job hear of it."""
+    return f"{queue}.{device}" if device else queue
+
+
+def _send(job: Job, share: str | None = None) -> None:
     """Send the job's message; where that fails, the next reconciliation sends it, without a secret."""
-    if not dispatch.wake(job_id, queue, share):
-        _unpublish([job_id])
+    if not dispatch.wake(job.id, broker_queue(job.queue, job.device), share):
+        _unpublish([job.id])
 
 
 def _unpublish(job_ids: list[str]) -> None:

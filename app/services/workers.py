@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
@@ -26,6 +26,12 @@ class WorkerView:
     """It has not been seen for a while: it was killed, or cannot reach the database."""
     jobs: Sequence[tuple[Job, str, str | None]]
     """Each with its project's name and, for a training, its run's id."""
+
+    def could_take(self, queue: str, device: str | None) -> bool:
+        """Whether it has room for a job of this queue, pinned to this."""
+        worker = self.worker
+        fits = queue in worker.queues and device in (None, worker.device_kind)
+        return fits and not self.is_silent and len(self.jobs) < worker.concurrency
 
 
 def announce(name: str, **facts: Any) -> None:
@@ -68,10 +74,55 @@ def list_workers(session: Session, actor: Actor) -> list[WorkerView]:
     return views
 
 
-def is_served(session: Session, queue: Queue) -> bool:
-    """Whether a worker that takes this queue's jobs has been seen just now."""
-    rows = session.scalars(select(Worker.queues).where(Worker.seen_at > now() - _patience()))
-    return any(queue in queues for queues in rows)
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """The jobs that wait in a queue for the same kind of device."""
+
+    queue: str
+    device: str | None
+    """What they are pinned to; None: nothing."""
+    waiting: int
+    oldest_at: datetime | None
+    idle: Sequence[str]
+    """Workers that could take one, and have done nothing although one has waited for a while."""
+
+
+def list_queues(session: Session, workers: Sequence[WorkerView]) -> list[QueueView]:
+    """What waits, with those of these workers that idle meanwhile. Queues without pins are always told of."""
+    rows = session.execute(
+        select(
+            Job.queue,
+            Job.device,
+            func.count(),
+            func.min(Job.created_at),
+        )
+        .where(Job.state == "queued")
+        .group_by(Job.queue, Job.device)
+    )
+    found = {(queue, device): (count, oldest) for queue, device, count, oldest in rows}
+    views = []
+    for queue, device in sorted(
+        {*found, ("cpu", None), ("gpu", None)}, key=lambda key: (key[0], key[1] or "")
+    ):
+        waiting, oldest = found.get((queue, device), (0, None))
+        idle = [
+            view.worker.name
+            for view in workers
+            if oldest is not None
+            and oldest < now() - _patience()
+            and view.could_take(queue, device)
+            and view.worker.started_at < now() - _patience()
+        ]
+        views.append(QueueView(queue, device, waiting, oldest, idle))
+    return views
+
+
+def is_served(session: Session, queue: Queue, device: str | None = None) -> bool:
+    """Whether a worker that takes this queue's jobs, with such a device, has been seen just now."""
+    fitting = select(Worker.queues).where(Worker.seen_at > now() - _patience())
+    if device is not None:
+        fitting = fitting.where(Worker.device_kind == device)
+    return any(queue in queues for queues in session.scalars(fitting))
 
 
 def _patience() -> timedelta:

@@ -11,7 +11,9 @@ from markupsafe import Markup, escape
 
 from app.i18n import get_locale, gettext, mark
 from app.models import AuditEntry
+from app.services.searches import SearchView
 from app.tasks.base import Label
+from app.training.search import is_logarithmic
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
@@ -65,6 +67,9 @@ _ACTIONS = {
     "run.delete": mark("deleted %(subject)s"),
     "run.resume": mark("took up %(subject)s again"),
     "run.update": mark("changed what is said of %(subject)s"),
+    "search.cancel": mark("cancelled %(subject)s"),
+    "search.create": mark("started %(subject)s"),
+    "search.delete": mark("deleted %(subject)s"),
     "version.create": mark("froze version %(subject)s"),
 }
 
@@ -239,6 +244,41 @@ def heat(difference: float | None) -> str:
     return f"delta-{'up' if difference > 0 else 'down'}-{min(5, 1 + int(abs(difference) / 0.02))}"
 
 
+def parameter(value: Any) -> str:
+    """A parameter's value for people."""
+    return f"{value:g}" if isinstance(value, float) else "—" if value is None else str(value)
+
+
+def scatter(view: SearchView, name: str) -> dict[str, Any]:
+    """A search's validation scores over one of its parameters, as a chart: the best apart from the rest.
+
+    Words have places in the order in which they were written.
+    """
+    scored = [child for child in view.children if child.score("validation") is not None]
+    values = [child.run.params.get(name) for child in scored]
+    is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    ticks = [] if is_number else list(dict.fromkeys(map(parameter, values)))
+    points = [
+        [value if is_number else ticks.index(parameter(value)), child.score("validation")]
+        for child, value in zip(scored, values, strict=True)
+    ]
+    is_best = [child is view.best for child in scored]
+    groups = [
+        [point for point, best in zip(points, is_best, strict=True) if best is wanted]
+        for wanted in (False, True)
+    ]
+    return {
+        "x": name,
+        "kind": "scatter",
+        "log": is_number and is_logarithmic(name),
+        "ticks": ticks,
+        "series": [
+            {"label": gettext("others"), "points": groups[0]},
+            {"label": gettext("best"), "points": groups[1]},
+        ],
+    }
+
+
 def marked_spans(text: str, spans: Sequence[dict[str, Any]], labels: dict[str, Label]) -> Markup:
     """A text with its spans marked: `<mark data-color>` and the label behind; an overlapping one is left out."""
     html, at = Markup(), 0
@@ -272,6 +312,8 @@ FILTERS = {
     "series": series,
     "score_series": score_series,
     "run_series": run_series,
+    "parameter": parameter,
+    "scatter": scatter,
     "signed": signed,
     "heat": heat,
     "p_value": p_value,

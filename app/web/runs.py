@@ -15,7 +15,7 @@ from app.http.identity import Db, Identity, Person, identify_again
 from app.http.live import send_events
 from app.i18n import gettext as _
 from app.models import FINAL_STATES
-from app.services import label_issues, runs, versions, workers
+from app.services import label_issues, runs, searches, versions, workers
 from app.services import models as model_files
 from app.services.access import project_for
 from app.services.projects import list_projects
@@ -90,6 +90,7 @@ def project_runs(
         news=runs.joined(runs.of_lists(session, [project_id]).values()),
         events=f"/projects/{project_id}/runs/events",
         versions=versions.list_versions(session, person.actor, project_id),
+        searches=searches.list_searches(session, person.actor, project_id),
         tags=runs.tags_of_project(session, project_id),
         numbers=runs.versions_with_runs(session, project_id),
         everywhere=False,
@@ -244,15 +245,20 @@ def start_run(
     values = _values(form, params_type)
     with collecting(session, problems):
         params = parse(params_type, values, _("The run cannot be started as it is."))
-        wish: dict[str, Any] = {"version_number": number, "name": text(form, "name")}
+        wish: dict[str, Any] = {"version_number": number, "name": text(form, "name"), **_turn(form)}
         if isinstance(params, CrossValidateParams):
             run = runs.cross_validate(session, person.actor, project_id, params=params, **wish)
         else:
             run = runs.create(session, person.actor, project_id, params=params, **wish)
     if problems:
-        shown = values | {"kind": "crossvalidate" if is_crossed else "finetune"}
+        shown = values | {"kind": "crossvalidate" if is_crossed else "finetune"} | _turn(form)
         return _train(request, session, person, context, number, shown, problems)
     return redirect(request, f"/runs/{run.id}")
+
+
+def _turn(form: FormData) -> dict[str, str]:
+    """When a run is to be done, and on what, as a form says it."""
+    return {"priority": text(form, "priority", "normal"), "device": text(form, "device")}
 
 
 def _values(form: FormData, kind: type[TrainingParams]) -> dict[str, Any]:
@@ -345,7 +351,8 @@ def run_context(session: Session, person: Identity, run_id: str) -> dict[str, An
         "issues_left": label_issues.left_of(session, run_id) if _has_issues(view) else None,
         "is_served": view.job.state != "queued"
         or view.job.queue == "cpu"
-        or workers.is_served(session, "gpu"),
+        or workers.is_served(session, "gpu", view.job.device),
+        "search_title": searches.title_of(session, view.run),
     }
 
 

@@ -12,9 +12,11 @@ router = APIRouter()
 
 @router.get("/admin/workers")
 def workers_page(request: Request, session: Db, person: Person) -> Response:
+    found = workers.list_workers(session, person.actor)
     return render(
         request,
         "partials/workers.html" if is_htmx(request) else "pages/workers.html",
-        workers=workers.list_workers(session, person.actor),
+        workers=found,
+        queues=workers.list_queues(session, found),
         active="workers",
     )

@@ -3,12 +3,15 @@
  * Line charts. `<div data-chart='{"x": "step", "series": [{"label": "training", "points": [[10, 0.7], …]}]}'>`
  * is drawn with uPlot; when a swap changes the attribute, the same chart takes the new data. Smoothing, the
  * logarithmic scale and hidden lines are kept in this browser, by the element's id.
+ *
+ * With `"kind": "scatter"` it has points without lines, where several may have the same x, and no controls;
+ * there `"log"` makes x logarithmic, and `"ticks"` names its places 0, 1, ….
  */
 
 const UPLOT = new URL("../vendor/uplot-1.6.32/uPlot.iife.min.js", import.meta.url);
 
 /** @typedef {{label: string, points: [number, number][]}} Series */
-/** @typedef {{x: string, series: Series[]}} ChartData */
+/** @typedef {{x: string, series: Series[], kind?: "scatter", log?: boolean, ticks?: string[]}} ChartData */
 /** @typedef {{smooth: number, log: boolean, hidden: string[]}} Wishes */
 /** @typedef {{plot: any, shape: string, parts: Parts, data: ChartData, wishes: Wishes}} Chart */
 /** @typedef {{area: HTMLElement, legend: HTMLElement, tip: HTMLElement, range: HTMLInputElement, log: HTMLButtonElement}} Parts */
@@ -36,7 +39,7 @@ export async function drawChart(element) {
     known.data = data;
   } else {
     known?.plot?.destroy();
-    const chart = { plot: null, shape: "", parts: build(element), data, wishes: wishesOf(element) };
+    const chart = { plot: null, shape: "", parts: build(element, data), data, wishes: wishesOf(element, data) };
     charts.set(element, chart);
     listen(element, chart);
     sizes.observe(element);
@@ -51,8 +54,9 @@ export async function drawChart(element) {
 function render(element) {
   const chart = /** @type {Chart} */ (charts.get(element));
   const { data, wishes, parts } = chart;
-  const shape = JSON.stringify([data.series.map((item) => item.label), wishes.smooth > 0, wishes.log]);
-  const table = columns(data.series, wishes);
+  const labels = data.series.map((item) => item.label);
+  const shape = JSON.stringify([labels, wishes.smooth > 0, wishes.log, data.log, data.ticks]);
+  const table = isScatter(data) ? spots(data.series) : columns(data.series, wishes);
   if (chart.plot && chart.shape === shape) {
     chart.plot.setData(table);
   } else {
@@ -113,11 +117,13 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 // -- what stands around the plot -----------------------------------------------------------------
 
 /**
- * The controls, the plot's place and the legend.
+ * The controls, the plot's place and the legend. A scatter has nothing to be smoothed, and points of one colour
+ * need no legend.
  * @param {HTMLElement} element
+ * @param {ChartData} data
  * @returns {Parts}
  */
-function build(element) {
+function build(element, data) {
   const words = document.body.dataset;
   element.setAttribute("role", "group");
   const range = Object.assign(document.createElement("input"), {
@@ -140,6 +146,8 @@ function build(element) {
   tip.setAttribute("role", "status");
   tip.hidden = true;
   controls.append(label, log);
+  controls.hidden = isScatter(data);
+  legend.hidden = isScatter(data) && data.series.length < 2;
   area.append(tip);
   element.replaceChildren(controls, area, legend);
   return { area, legend, tip, range, log };
@@ -241,7 +249,7 @@ function showValues(chart) {
     const value = plot.data[i * lines + lines][index];
     return value === null || value === undefined ? [] : [`${item.label} ${figure(value)}`];
   });
-  const head = `${data.x} ${plot.data[0][index]}`;
+  const head = `${data.x} ${place(data, plot.data[0][index])}`;
   parts.tip.replaceChildren(
     ...[head, ...rows].map((text) => Object.assign(document.createElement("span"), { textContent: text })),
   );
@@ -288,6 +296,23 @@ function columns(series, wishes) {
   return [steps, ...values];
 }
 
+/** @param {ChartData} data */
+function isScatter(data) {
+  return data.kind === "scatter";
+}
+
+/**
+ * uPlot's form of a scatter: one column of x and one of y for each series, over all points.
+ * @param {Series[]} series
+ * @returns {(number | null)[][]}
+ */
+function spots(series) {
+  const points = series.flatMap((item, i) => item.points.map(([x, y]) => ({ x, y, i })));
+  points.sort((a, b) => a.x - b.x);
+  const values = series.map((_item, i) => points.map((point) => (point.i === i ? point.y : null)));
+  return [points.map((point) => point.x), ...values];
+}
+
 /**
  * A logarithm has no zero.
  * @param {number | undefined} value
@@ -315,9 +340,11 @@ function smoothed(points, weight) {
 
 /**
  * @param {HTMLElement} element
+ * @param {ChartData} data
  * @returns {Wishes}
  */
-function wishesOf(element) {
+function wishesOf(element, data) {
+  if (isScatter(data)) return { smooth: 0, log: false, hidden: [] };
   try {
     const kept = JSON.parse(localStorage.getItem(`annotune.${element.id}`) ?? "{}");
     const smooth = Number(kept.smooth) || 0;
@@ -360,7 +387,7 @@ function options(element, chart) {
     height: HEIGHT,
     padding: [8, 12, 0, 0],
     legend: { show: false },
-    scales: { x: { time: false }, y: wishes.log ? { distr: 3 } : {} },
+    scales: { x: xScale(data), y: wishes.log ? { distr: 3 } : {} },
     cursor: {
       drag: { x: true, y: false },
       points: { size: 7, show: !many },
@@ -371,7 +398,7 @@ function options(element, chart) {
       setCursor: [() => showValues(chart)],
       setSeries: [(/** @type {any} */ plot, /** @type {number | null} */ at) => many && nameLine(chart, plot, at)],
     },
-    axes: [{ ...axis, size: 34, values: (/** @type {any} */ _u, /** @type {number[]} */ v) => v.map(String) }, { ...axis, size: 58, values: words }],
+    axes: [{ ...axis, size: 34, ...xTicks(data) }, { ...axis, size: 58, values: words }],
     series: [
       { label: data.x },
       ...data.series.flatMap((item, i) => {
@@ -385,11 +412,49 @@ function options(element, chart) {
           // Few points are dots as well, so that a single evaluation can be seen.
           points: { show: item.points.length < (many ? 3 : FEW_POINTS), size: 5 },
         };
+        if (isScatter(data)) return [{ ...line, paths: () => null, points: { show: true, size: 8 } }];
         const faint = { ...line, width: 1, alpha: 0.3, points: { show: false }, show: !many };
         return wishes.smooth > 0 ? [faint, line] : [line];
       }),
     ],
   };
+}
+
+/**
+ * The scale of x. Points of a scatter lie inside it, not on its edges.
+ * @param {ChartData} data
+ */
+function xScale(data) {
+  if (!isScatter(data)) return { time: false };
+  const range = (/** @type {any} */ _u, /** @type {number} */ low, /** @type {number} */ high) => {
+    if (data.log) return [low / 1.5, high * 1.5];
+    const room = (high - low) / 12 || 0.5;
+    return [low - room, high + room];
+  };
+  return { time: false, distr: data.log ? 3 : 1, range };
+}
+
+/**
+ * The words under the x axis.
+ * @param {ChartData} data
+ */
+function xTicks(data) {
+  const places = (data.ticks ?? []).map((_word, i) => i);
+  return {
+    ...(places.length ? { splits: () => places } : {}),
+    values: (/** @type {any} */ _u, /** @type {(number | null)[]} */ v) => v.map((x) => place(data, x)),
+  };
+}
+
+/**
+ * A place on the x axis in words.
+ * @param {ChartData} data
+ * @param {number | null} x
+ */
+function place({ log, ticks }, x) {
+  if (x === null) return "";
+  if (ticks?.length) return ticks[x] ?? "";
+  return log ? x.toExponential().replace("e+0", "") : String(x);
 }
 
 /**

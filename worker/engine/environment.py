@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import torch
 
-from worker.engine.errors import ModelError
+from worker.engine.errors import DeviceError, ModelError
 
 _ROOT = Path(__file__).parents[2]
 PACKAGES = ("annotune", "numpy", "safetensors", "tokenizers", "torch", "transformers")
@@ -45,12 +45,19 @@ class Device:
         return str(self.torch)
 
 
-def choose_device(precision: str = "auto") -> Device:
+def choose_device(precision: str = "auto", *, pinned: str | None = None) -> Device:
     """The first GPU, else the processor. `auto` is bf16 where that is fast, else fp16 where that is.
 
-    Raises ModelError where the device cannot do what is asked for.
+    Pinned to "cpu" it is the processor; pinned to "cuda" it raises DeviceError where there is no GPU. Raises
+    ModelError where the device cannot do what is asked for.
     """
-    device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    has_gpu = pinned != "cpu" and torch.cuda.is_available()
+    if pinned == "cuda" and not has_gpu:
+        raise DeviceError(
+            "The run is pinned to a GPU, and PyTorch of this worker finds none that it can use. Check the "
+            "driver and the installation of PyTorch (annotune doctor), or start the run without the pin."
+        )
+    device = torch.device("cuda:0" if has_gpu else "cpu")
     if precision == "auto":
         precision = "bf16" if _fast_bf16(device) else "fp16" if _fast_fp16(device) else "fp32"
     elif precision == "fp16" and device.type != "cuda":

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-Category = Literal["out_of_memory", "data", "model", "disk", "hub", "internal"]
+Category = Literal["out_of_memory", "data", "model", "device", "disk", "hub", "internal"]
 
 
 class EngineError(Exception):
@@ -28,6 +28,12 @@ class ModelError(EngineError):
     """The base model cannot be used, or training it went astray."""
 
     category: Category = "model"
+
+
+class DeviceError(EngineError):
+    """The device that the run is pinned to is not to be had."""
+
+    category: Category = "device"
 
 
 class DiskError(EngineError):

@@ -93,7 +93,7 @@ def surroundings(
         if stop():
             raise Stopped
 
-    device = choose_device(precision)
+    device = choose_device(precision, pinned=Job.read(folder.job).device)
     use_threads()
     with Progress(folder.progress) as progress:
         progress.write("environment", **describe(device))

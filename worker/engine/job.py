@@ -28,6 +28,8 @@ class Job:
     """Those of its kind."""
     data: Path
     base_model: str | None
+    device: str | None = None
+    """The kind of device it is pinned to, "cuda" or "cpu"."""
 
     @classmethod
     def read(cls, path: Path) -> "Job":
@@ -43,6 +45,7 @@ class Job:
                 params=kind.params.model_validate(given["params"]),
                 data=Path(given["data"]),
                 base_model=given.get("base_model"),
+                device=given.get("device"),
             )
         except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
             raise EngineError(f"The job file {path.name} cannot be read: {error}") from error

@@ -11,16 +11,7 @@ from sqlalchemy.orm import Session
 from app.db import after_commit
 from app.errors import Conflict, InvalidInput, NotFound
 from app.i18n import gettext as _
-from app.models import (
-    ACTIVE_STATES,
-    FINAL_STATES,
-    DatasetVersion,
-    Job,
-    Member,
-    Project,
-    Run,
-    RunTag,
-)
+from app.models import FINAL_STATES, DatasetVersion, Job, Member, Project, Run, RunTag
 from app.services import audit, jobs
 from app.services.access import Actor, project_for
 from app.services.runs.keys import keys
@@ -233,19 +224,10 @@ def remove(session: Session, actor: Actor, run_id: str) -> str:
 
 
 def queued_before(session: Session, job: Job) -> int:
-    """How many jobs of its queue are ahead of a queued one."""
+    """How many jobs of its queue are ahead of a queued one: those being done, and those whose turn is earlier."""
     if job.state != "queued":
         return 0
-    return (
-        session.scalar(
-            select(func.count()).where(
-                Job.queue == job.queue,
-                Job.state.in_(ACTIVE_STATES),
-                Job.created_at < job.created_at,
-            )
-        )
-        or 0
-    )
+    return session.scalar(select(func.count()).select_from(Job).where(jobs.goes_before(job))) or 0
 
 
 def version_of(session: Session, view: RunView) -> DatasetVersion | None:

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import delete, insert, select
 
 from app.db import session_scope
-from app.models import DatasetVersion, Project, Run, RunLog, RunPoint
+from app.models import DatasetVersion, Job, Project, Run, RunLog, RunPoint
 from app.services import jobs
 from app.services.runs.issues import store_issues
 from app.services.runs.keys import evaluation_key, model_key, predictions_key
@@ -30,6 +30,8 @@ class RunSpec:
     language: str
     schema: dict[str, Any]
     params: ModelParams
+    device: str | None
+    """What it is pinned to."""
     version_key: str | None
     """Where the examples lie that it is over, in the form of a version; None for a run without."""
     created_at: datetime
@@ -39,8 +41,9 @@ class RunSpec:
 def prepare(claim: jobs.Claim) -> RunSpec:
     """What the claimed job is to do."""
     with session_scope(read_only=True) as session:
-        run, project, version = session.execute(
-            select(Run, Project, DatasetVersion)
+        run, device, project, version = session.execute(
+            select(Run, Job.device, Project, DatasetVersion)
+            .join(Job, Job.id == Run.job_id)
             .join(Project, Project.id == Run.project_id)
             .outerjoin(DatasetVersion, DatasetVersion.id == Run.version_id)
             .where(Run.job_id == claim.job_id)
@@ -53,6 +56,7 @@ def prepare(claim: jobs.Claim) -> RunSpec:
             language=project.language,
             schema=version.label_schema if version else project.label_schema,
             params=RUN_KINDS[claim.kind].params.model_validate(run.params),
+            device=device,
             version_key=_data_key(run, version, claim.kind),
             created_at=run.created_at,
         )

@@ -28,6 +28,8 @@ def create(
     version_number: int,
     params: FineTuneParams,
     name: str = "",
+    priority: str = "normal",
+    device: str | None = None,
 ) -> Run:
     """Queue a fine-tuning over a version. Raises InvalidInput for a base or head that is not to be had."""
     project = project_for(session, actor, project_id, "manager", write=True)
@@ -41,6 +43,8 @@ def create(
         params=params,
         version=version,
         name=name or default_name(session, project, params, params.head),
+        priority=priority,
+        device=device,
     )
 
 
@@ -52,6 +56,8 @@ def cross_validate(
     version_number: int,
     params: CrossValidateParams,
     name: str = "",
+    priority: str = "normal",
+    device: str | None = None,
 ) -> Run:
     """Queue a cross-validation over a version's training and validation splits. Raises InvalidInput."""
     project = project_for(session, actor, project_id, "manager", write=True)
@@ -76,6 +82,8 @@ def cross_validate(
         params=params,
         version=version,
         name=name or f"{default_name(session, project, params, params.head)} × {params.folds}",
+        priority=priority,
+        device=device,
     )
 
 
@@ -106,11 +114,16 @@ def queue(
     params: ModelParams,
     version: DatasetVersion | None,
     name: str,
+    priority: str = "normal",
+    device: str | None = None,
+    search_id: str | None = None,
     run_id: str | None = None,
     secret: str | None = None,
 ) -> Run:
     """Queue a run of any kind for a worker, and note who did it. The parameters have been checked.
 
+    The priority is one of `jobs.PRIORITIES`; the device, the kind that the run is pinned to. Raises
+    InvalidInput for others.
     `run_id` is that of a run whose file is stored already.
     """
     job = jobs.create(
@@ -119,6 +132,8 @@ def queue(
         queue=RUN_KINDS[kind].queue,
         project_id=project.id,
         created_by=actor.user_id,
+        priority=check_priority(priority),
+        device=check_device(device),
         secret=secret,
     )
     run = Run(
@@ -126,21 +141,49 @@ def queue(
         project_id=project.id,
         version_id=version.id if version else None,
         job_id=job.id,
+        search_id=search_id,
         name=name.strip()[:200],
         params=params.model_dump(mode="json"),
         created_by=actor.user_id,
     )
     session.add(run)
     session.flush()
+    if search_id is None:  # what a search starts is noted once
+        _note(session, actor, run)
+    return run
+
+
+def check_priority(word: str) -> int:
+    """The priority of this name. Raises InvalidInput."""
+    if word not in jobs.PRIORITIES:
+        known = ", ".join(jobs.PRIORITIES)
+        raise InvalidInput.at(
+            "priority", _("“%(word)s”: choose one of %(known)s.", word=word, known=known)
+        )
+    return jobs.PRIORITIES[word]
+
+
+def check_device(word: str | None) -> jobs.Device | None:
+    """The kind of device of this name; an empty one is any. Raises InvalidInput."""
+    match word:
+        case None | "":
+            return None
+        case "cuda" | "cpu":
+            return word
+    raise InvalidInput.at(
+        "device", _("“%(word)s”: choose one of %(known)s.", word=word, known="cuda, cpu")
+    )
+
+
+def _note(session: Session, actor: Actor, run: Run) -> None:
     audit.record(
         session,
         user_id=actor.user_id,
         action="run.create",
-        project_id=project.id,
+        project_id=run.project_id,
         subject=run.id,
         name=run.name,
     )
-    return run
 
 
 def suggested_params(task: str, version: DatasetVersion, base: Base = "packaged") -> FineTuneParams:
