@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("project_id", sa.String(length=12), nullable=False),
         sa.Column("run_id", sa.String(length=12), nullable=False),
         sa.Column("example_id", BigId, nullable=False),
-        sa.Column("score", sa.Float(), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
         sa.Column("given", JsonType, nullable=False),
         sa.Column("suggested", JsonType, nullable=False),
         sa.Column("dismissed_by", sa.String(length=12), nullable=True),
