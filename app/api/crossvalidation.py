@@ -78,6 +78,8 @@ def start_cross_validation(
             session, person.actor, project_id, wish.version, wish.params, CrossValidateParams
         ),
         name=wish.name,
+        priority=wish.priority,
+        device=wish.device,
     )
     return get_run(session, person, run.id)
 

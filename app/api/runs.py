@@ -55,10 +55,9 @@ class RunList(Answer):
     next_after: str | None = Field(description="Ask again with it as `after`; null at the end.")
 
 
-class RunWish(Question):
-    """A training to be started."""
+class Turn(Question):
+    """What any training may be told besides its parameters."""
 
-    version: int = Field(description="The number of a version.", ge=1, le=2**31 - 1, examples=[1])
     name: str = Field("", description="Left out, it is named after its base model.", max_length=200)
     priority: Literal["urgent", "normal", "idle"] = Field(
         "normal", description="`idle`: only when nothing else waits."
@@ -66,6 +65,12 @@ class RunWish(Question):
     device: Literal["cuda", "cpu"] | None = Field(
         None, description="The kind of device that the run is pinned to; null: any."
     )
+
+
+class RunWish(Turn):
+    """A training to be started."""
+
+    version: int = Field(description="The number of a version.", ge=1, le=2**31 - 1, examples=[1])
     params: dict[str, Any] = Field(
         {},
         description="Fields of `FineTuneParams`; what is left out is chosen by task, base model and size.",
@@ -73,10 +78,9 @@ class RunWish(Question):
     )
 
 
-class PretrainWish(Question):
+class PretrainWish(Turn):
     """A pre-training to be started."""
 
-    name: str = Field("", description="Left out, it is named after its base model.", max_length=200)
     params: dict[str, Any] = Field(
         {},
         description="Fields of `PretrainParams`; what is left out is chosen by base model and number of texts.",
@@ -275,6 +279,8 @@ def start_pretraining(
         project_id,
         params=runs.pretraining_params(session, person.actor, project_id, wish.params),
         name=wish.name,
+        priority=wish.priority,
+        device=wish.device,
     )
     return shown(runs.get(session, person.actor, run.id))
 

@@ -27,6 +27,11 @@ from app.services.searches import SearchPlan
 from app.tasks.base import parse
 from app.training import CrossValidateParams, FineTuneParams, PretrainParams, TrainingParams
 
+Priority = Annotated[str, typer.Option(help="urgent, normal, or idle: when nothing else waits.")]
+Device = Annotated[
+    str | None, typer.Option(help="cuda or cpu: only workers with such a device take it.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
@@ -50,12 +55,8 @@ def train(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
-    priority: Annotated[
-        str, typer.Option(help="urgent, normal, or idle: when nothing else waits.")
-    ] = "normal",
-    device: Annotated[
-        str | None, typer.Option(help="cuda or cpu: only workers with such a device take it.")
-    ] = None,
+    priority: Priority = "normal",
+    device: Device = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
     who: As = None,
 ) -> None:
@@ -92,6 +93,8 @@ def crossvalidate(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    priority: Priority = "normal",
+    device: Device = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
     who: As = None,
 ) -> None:
@@ -111,6 +114,8 @@ def crossvalidate(
                     session, actor, found.id, number, wishes, CrossValidateParams
                 ),
                 name=name,
+                priority=priority,
+                device=device,
             )
         _started(actor, run, wait=wait)
 
@@ -129,6 +134,8 @@ def pretrain(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    priority: Priority = "normal",
+    device: Device = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
     who: As = None,
 ) -> None:
@@ -146,6 +153,8 @@ def pretrain(
                 found.id,
                 params=run_service.pretraining_params(session, actor, found.id, wishes),
                 name=name,
+                priority=priority,
+                device=device,
             )
         _started(actor, run, wait=wait)
 

@@ -320,9 +320,10 @@ def start_pretraining(
             project_id,
             params=parse(PretrainParams, values, _("The run cannot be started as it is.")),
             name=text(form, "name"),
+            **_turn(form),
         )
     if problems:
-        return _pretrain(request, session, person, context, values, problems)
+        return _pretrain(request, session, person, context, values | _turn(form), problems)
     return redirect(request, f"/runs/{run.id}")
 
 

@@ -189,8 +189,12 @@ function listen(element, chart) {
     const move = MOVES[event.key];
     if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
     const { plot } = chart;
-    const last = plot.data[0].length - 1;
-    const index = move(plot.cursor.idx ?? -1, last);
+    const xs = plot.data[0];
+    const at = plot.cursor.idx ?? -1;
+    let index = move(at, xs.length - 1);
+    // Several points of a scatter may stand at one place; the cursor knows places.
+    const way = index !== null && index < at ? -1 : 1;
+    while (index !== null && index !== at && xs[index] === xs[at] && index + way in xs) index += way;
     event.preventDefault();
     if (index === null) plot.setCursor({ left: -10, top: -10 });
     else plot.setCursor({ left: plot.valToPos(plot.data[0][index], "x"), top: HEIGHT / 3 });
@@ -244,12 +248,14 @@ function showValues(chart) {
   parts.tip.hidden = data.series.length > MANY || index === null || index === undefined || plot.cursor.left < 0;
   if (parts.tip.hidden) return;
   const lines = wishes.smooth > 0 ? 2 : 1;
+  const xs = plot.data[0];
+  const here = isScatter(data) ? [...xs.keys()].filter((i) => xs[i] === xs[index]) : [index];
   const rows = data.series.flatMap((item, i) => {
     if (wishes.hidden.includes(item.label)) return [];
-    const value = plot.data[i * lines + lines][index];
-    return value === null || value === undefined ? [] : [`${item.label} ${figure(value)}`];
+    const values = here.map((at) => plot.data[i * lines + lines][at]).filter((value) => value !== null && value !== undefined);
+    return values.length ? [`${item.label} ${values.map(figure).join(", ")}`] : [];
   });
-  const head = `${data.x} ${place(data, plot.data[0][index])}`;
+  const head = `${data.x} ${place(data, xs[index])}`;
   parts.tip.replaceChildren(
     ...[head, ...rows].map((text) => Object.assign(document.createElement("span"), { textContent: text })),
   );

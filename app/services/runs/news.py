@@ -55,7 +55,7 @@ def of_runs(session: Session, run_ids: Iterable[str]) -> dict[str, News]:
     for run_id, *figures, job in session.execute(query):
         waiting: list[Any] = []
         if job.state == "queued":
-            waiting = [queued_before(session, job), workers.is_served(session, "gpu")]
+            waiting = [queued_before(session, job), workers.is_served(session, "gpu", job.device)]
         state = [job.state, job.attempt, job.fence, job.progress, job.error]
         found[run_id] = News(_token([*figures, *state, *waiting]), job.state in FINAL_STATES)
     return found

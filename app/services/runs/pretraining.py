@@ -29,7 +29,14 @@ def pretraining_params(
 
 
 def create_pretraining(
-    session: Session, actor: Actor, project_id: str, *, params: PretrainParams, name: str = ""
+    session: Session,
+    actor: Actor,
+    project_id: str,
+    *,
+    params: PretrainParams,
+    name: str = "",
+    priority: str = "normal",
+    device: str | None = None,
 ) -> Run:
     """Queue a pre-training on the project's texts of this moment. Raises InvalidInput for too few texts or a
     base model that is not to be had."""
@@ -52,4 +59,6 @@ def create_pretraining(
         params=params,
         version=None,
         name=name or default_name(session, project, params, "MLM"),
+        priority=priority,
+        device=device,
     )

@@ -17,7 +17,12 @@ from worker import trainer
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The messages that would go out, each with its broker queue."""
     messages: list[tuple[str, str]] = []
-    monkeypatch.setattr(dispatch, "wake", lambda *words: messages.append(words) or True)
+
+    def wake(job_id: str, queue: str, _share: str | None = None) -> bool:
+        messages.append((job_id, queue))
+        return True
+
+    monkeypatch.setattr(dispatch, "wake", wake)
     return messages
 
 
@@ -53,6 +58,27 @@ def test_a_message_wakes_for_the_best_job_and_the_displaced_one_is_sent_again(
         if (taken := take(message)) is not None:
             order.append(taken)
     assert order == [urgent, first, second, child]
+
+
+def test_a_secret_goes_only_with_the_message_of_its_own_job(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(dispatch, "wake", lambda *words: messages.append(words) or True)
+    pushed = queue(workshop, secret="hf_a")
+    plain = queue(workshop, priority=1)
+    (_job, _queue, share), _plain = messages
+    first = jobs.claim_best(pushed, "one", device="cpu", share=share)
+    assert first is not None
+    assert (first.job_id, jobs.take_secret(first)) == (plain, None)
+    assert messages[2:] == [(pushed, "gpu", share)], "displaced, with its share"
+    other = queue(workshop)
+    passing = jobs.claim_best(other, "one", device="cpu")
+    assert passing is not None
+    assert passing.job_id == other, "a message without the share leaves the older job alone"
+    own = jobs.claim_best(pushed, "one", device="cpu", share=share)
+    assert own is not None
+    assert jobs.take_secret(own) == "hf_a"
 
 
 def test_a_message_of_a_job_that_is_taken_takes_no_other(
