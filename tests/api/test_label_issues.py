@@ -196,8 +196,8 @@ def test_runs_over_the_same_folds_are_compared(
 ) -> None:
     two = [finished(api, project, tmp_path / name, (7, 3)[:n]) for n, name in ((1, "a"), (2, "b"))]
     found = api.get(f"/projects/{project.id}/compare", params={"run": two}).json()
-    assert (found["split"], found["examples"]) == ("out_of_fold", 20)
-    assert found["disagreement_count"] == 1
+    assert (found["split"], found["tested"]["examples"]) == ("out_of_fold", 20)
+    assert found["tested"]["disagreement_count"] == 1
 
 
 def test_the_train_page_starts_it(site: Site, api: TestClient, project: Project, ada: User) -> None:

@@ -57,6 +57,7 @@ _MEMORY_SIGNS = (
     "can't allocate memory",
     "cannot allocate memory",
     "bad allocation",
+    "could not create a primitive",  # oneDNN, when it gets no memory for its kernels
 )
 _DISK_SIGNS = (
     "no space left",

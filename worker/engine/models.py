@@ -105,7 +105,13 @@ def open_base(
             _make_scratch(params, texts=texts, cased=cased, folder=scratch_folder)
         return Base(str(scratch_folder), *_open(str(scratch_folder)), scratch=True)
     name = base_model if base_model not in (None, "packaged") else str(packaged_folder())
-    return Base(name, *_open(name))
+    config, tokenizer = _open(name)
+    if len(tokenizer) <= len(tokenizer.all_special_ids):  # the library makes an empty one, silently
+        raise ModelError(
+            f"The model {_shown(name)} has no tokenizer: tokenizer.json is missing. Save the tokenizer into the "
+            "same folder with save_pretrained."
+        )
+    return Base(name, config, tokenizer)
 
 
 def _open(name: str) -> tuple[Any, Any]:
@@ -121,11 +127,6 @@ def _open(name: str) -> tuple[Any, Any]:
         if _is_of_the_machine(error):
             raise
         raise _not_usable(name, error) from error
-    if len(tokenizer) <= len(tokenizer.all_special_ids):  # the library makes an empty one, silently
-        raise ModelError(
-            f"The model {_shown(name)} has no tokenizer: tokenizer.json is missing. Save the tokenizer into the "
-            "same folder with save_pretrained."
-        )
     if not tokenizer.is_fast:
         raise ModelError(
             f"The tokenizer of {name} cannot tell where its pieces stand in the text. "

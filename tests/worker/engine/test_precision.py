@@ -71,7 +71,7 @@ def job(root: Path, **params: Any) -> Any:
 
 def use(monkeypatch: pytest.MonkeyPatch, device: Device) -> None:
     for module in (finetune, predict):
-        monkeypatch.setattr(module, "choose_device", lambda _precision: device)
+        monkeypatch.setattr(module, "choose_device", lambda _precision, **_: device)
 
 
 def test_fp16_takes_the_steps_of_fp32_and_a_stopped_run_goes_on_with_its_scale(
