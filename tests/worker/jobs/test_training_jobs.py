@@ -87,6 +87,7 @@ def test_a_training_leaves_a_model_its_curve_and_its_log(
     assert [set(item) for item in answer] == [{"annotation", "scores"}] * 2
 
 
+@on_sqlite
 def test_a_killed_worker_takes_its_training_with_it_and_the_next_one_goes_on(
     workshop: Workshop, broker: str, services: Services
 ) -> None:
