@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from app.services.tracking import Batch
 from worker.trackers.measured import numbers
@@ -48,7 +49,8 @@ class TensorBoard:
         folder = self._root / run_id
         if run_id not in self._files:
             folder.mkdir(parents=True, exist_ok=True)
-            self._files[run_id] = EventsWriter(str(folder / "events"))
+            # By itself a name holds no more than the second, and a second writer would begin the file anew.
+            self._files[run_id] = EventsWriter(str(folder / "events"), f".{uuid4().hex}")
         file = self._files[run_id]
         try:
             for step, content in events:
