@@ -27,6 +27,18 @@ from app.services.searches import SearchPlan
 from app.tasks.base import parse
 from app.training import CrossValidateParams, FineTuneParams, PretrainParams, TrainingParams
 
+BaseWord = Annotated[str | None, typer.Option(help="packaged, scratch, hub, folder or run.")]
+BaseRef = Annotated[
+    str | None, typer.Option(help="Hub id, folder name or run id, where the base needs one.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Any other parameter, such as seed=7; repeatable."
+    ),
+]
+Name = Annotated[str, typer.Option(help="Its name; after its base, if not given.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")]
 Priority = Annotated[str, typer.Option(help="urgent, normal, or idle: when nothing else waits.")]
 Device = Annotated[
     str | None, typer.Option(help="cuda or cpu: only workers with such a device take it.")
@@ -42,22 +54,15 @@ def register(app: typer.Typer) -> None:
 def train(
     project: ProjectWord,
     version: VersionWord = "latest",
-    base: Annotated[str | None, typer.Option(help="packaged, scratch, hub, folder or run.")] = None,
-    base_ref: Annotated[
-        str | None, typer.Option(help="Hub id, folder name or run id, where the base needs one.")
-    ] = None,
+    base: BaseWord = None,
+    base_ref: BaseRef = None,
     head: Annotated[str | None, typer.Option(help="softmax or crf.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training split.")] = None,
-    params: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="Any other parameter, such as seed=7; repeatable."
-        ),
-    ] = None,
-    name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    params: Settings = None,
+    name: Name = "",
     priority: Priority = "normal",
     device: Device = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    wait: Wait = False,
     who: As = None,
 ) -> None:
     """Start a fine-tuning on a version. A worker carries it out: “annotune up”, or “annotune worker”."""
@@ -85,17 +90,12 @@ def crossvalidate(
     project: ProjectWord,
     version: VersionWord = "latest",
     folds: Annotated[int | None, typer.Option(help="Parts the examples are cut into.")] = None,
-    base: Annotated[str | None, typer.Option(help="packaged, scratch, hub, folder or run.")] = None,
-    params: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="Any other parameter, such as epochs=5; repeatable."
-        ),
-    ] = None,
-    name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    base: BaseWord = None,
+    params: Settings = None,
+    name: Name = "",
     priority: Priority = "normal",
     device: Device = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    wait: Wait = False,
     who: As = None,
 ) -> None:
     """Start a cross-validation on a version's training and validation splits. A worker carries it out."""
@@ -122,21 +122,14 @@ def crossvalidate(
 
 def pretrain(
     project: ProjectWord,
-    base: Annotated[str | None, typer.Option(help="packaged, scratch, hub, folder or run.")] = None,
-    base_ref: Annotated[
-        str | None, typer.Option(help="Hub id, folder name or run id, where the base needs one.")
-    ] = None,
+    base: BaseWord = None,
+    base_ref: BaseRef = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
-    params: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="Any other parameter, such as seed=7; repeatable."
-        ),
-    ] = None,
-    name: Annotated[str, typer.Option(help="Its name; after its base, if not given.")] = "",
+    params: Settings = None,
+    name: Name = "",
     priority: Priority = "normal",
     device: Device = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    wait: Wait = False,
     who: As = None,
 ) -> None:
     """Pre-train a model on a project's texts, labelled or not; a later “annotune train … --base run” starts
@@ -184,7 +177,7 @@ def evaluate(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Its name; after model and data, if not given.")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended.")] = False,
+    wait: Wait = False,
     who: As = None,
 ) -> None:
     """Evaluate a run's model on a version, or on a labelled file in GLUE's layout. A worker does it."""

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from app.db import session_scope
 from app.errors import NotFound
 from app.formats.model_card import Data, ModelFacts, model_card
-from app.models import DatasetVersion, Job, Member, Project, Run
+from app.models import Job, Member, Run
 from app.services import runs
 from app.services.access import Actor
 from app.services.runs import RunView
+from app.services.runs.reading import views
 from app.tasks import get_task
 from app.training import RUN_KINDS
 
@@ -40,7 +41,7 @@ def facts(session: Session, view: RunView) -> ModelFacts:
     """What the card of a run's model says."""
     run, task = view.run, get_task(view.project.task)
     schema = task.parse_schema(runs.label_schema(session, view))
-    version = session.get(DatasetVersion, run.version_id) if run.version_id else None
+    version = runs.version_of(session, view)
     data = None
     if version is not None and version.sha256 is not None:
         data = Data(view.project.name, version.number, version.sha256, version.counts["splits"])
@@ -92,13 +93,7 @@ def lineage(session: Session, actor: Actor, view: RunView) -> Lineage:
 def card_of(run_id: str) -> str:
     """The README.md of a run's model. Opens its own session; raises NotFound."""
     with session_scope(read_only=True) as session:
-        row = session.execute(
-            select(Run, Job, Project, DatasetVersion.number)
-            .join(Job, Job.id == Run.job_id)
-            .join(Project, Project.id == Run.project_id)
-            .outerjoin(DatasetVersion, DatasetVersion.id == Run.version_id)
-            .where(Run.id == run_id)
-        ).first()
+        row = session.execute(views().where(Run.id == run_id)).first()
         if row is None:
             raise NotFound("The run whose model this is is gone.")
         return model_card(facts(session, RunView(*row)))

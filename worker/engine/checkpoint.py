@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_model, save_model
 from torch import nn
 
-from worker.engine.files import new_folder
+from worker.engine.files import new_folder, require_space
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,11 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+
+    def require_space(self, parameters: int) -> None:
+        """Raises DiskError unless there is room for a training of so many weights."""
+        # Three checkpoints at worst (last, best, the one being written), each with two moments; the model.
+        require_space(self.folder, parameters * 4 * (3 * 3 + 1))
 
     def path(self, step: int) -> Path:
         return self.folder / f"step-{step:08d}"

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from torch import Tensor
-
 from app.tasks import get_task
 from app.training import FineTuneParams
-from worker.engine.batches import Batch, count
+from worker.engine.batches import count
 from worker.engine.checkpoint import Checkpoints, Position
 from worker.engine.environment import choose_device, describe, seed_everything, use_threads
 from worker.engine.errors import Stopped
 from worker.engine.examine import examine, write_predictions
-from worker.engine.files import require_space, write_json
+from worker.engine.files import write_json
 from worker.engine.heads import TaskModel
 from worker.engine.job import Folder, Item, Job, read_items
 from worker.engine.latency import latency
@@ -167,9 +165,8 @@ def train(
     model = TaskModel(network, crf=recipe.crf() if params.head == "crf" else None)
     model.to(device.torch)
     parameters = sum(p.numel() for p in model.parameters())
-    # Three checkpoints at worst (last, best, the one being written), each with two moments; the model.
-    checkpoints.parent.mkdir(parents=True, exist_ok=True)
-    require_space(checkpoints.parent, parameters * 4 * (3 * 3 + 1))
+    kept = Checkpoints(checkpoints)
+    kept.require_space(parameters)
     encoder = Encoder(
         base.tokenizer,
         Frame.of(base.tokenizer),
@@ -179,11 +176,6 @@ def train(
     progress.status("tokenising", f"Tokenising {sum(map(len, splits.values())):,} examples")
     encoded, counts = encode_splits(recipe, splits, encoder, around.check)
     run = Runner(model, device, pad=base.tokenizer.pad_token_id or 0, check=around.check)
-
-    def loss(batch: Batch) -> Tensor:
-        with device.autocast():
-            logits = model.logits(batch)
-        return model.loss(logits, batch)
 
     def evaluate() -> list[float] | None:
         items = splits["validation"]
@@ -203,12 +195,12 @@ def train(
         all_steps = first_step + steps * (1 + later)
     loop = Loop(
         model,
-        build_optimizer(model, params),
+        build_optimizer(model, params, head_learning_rate=params.head_learning_rate),
         params,
         rows,
         around,
-        Checkpoints(checkpoints),
-        loss=loss,
+        kept,
+        loss=run.batch_loss,
         evaluate=evaluate,
         patience=params.early_stopping,
         first_step=first_step,

@@ -46,6 +46,14 @@ class Rows:
         return cls(lengths, lambda _epoch, rows: [windows[row] for row in rows], pad)
 
 
+def astray(step: int) -> ModelError:
+    """What to say when the loss is no longer a number."""
+    return ModelError(
+        f"The loss is no longer a number at step {step}: training went astray. Lower the learning rate, "
+        "lengthen the warm-up, or set the precision to fp32."
+    )
+
+
 class Loop:
     """One model being trained. `run` does it, from the newest checkpoint if there is one.
 
@@ -207,10 +215,7 @@ class Loop:
     def _report(self) -> None:
         loss = self.speed.mean_loss()
         if loss != loss or loss == float("inf"):
-            raise ModelError(
-                f"The loss is no longer a number at step {self.step}: training went astray. Lower the "
-                "learning rate, lengthen the warm-up, or set the precision to fp32."
-            )
+            raise astray(self.step)
         norm = float(self._gradient_norm)
         self.around.progress.write(
             "step",

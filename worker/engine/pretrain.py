@@ -8,23 +8,22 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from app.tasks import get_task
 from app.training import PretrainParams
-from worker.engine.batches import Batch
 from worker.engine.checkpoint import Checkpoints
 from worker.engine.corpus import Corpus, Texts
 from worker.engine.environment import seed_everything
-from worker.engine.errors import DataError, EngineError, ModelError
-from worker.engine.files import new_folder, require_space, write_json
+from worker.engine.errors import DataError, EngineError
+from worker.engine.files import new_folder, write_json
 from worker.engine.finetune import surroundings
 from worker.engine.heads import MaskedModel
 from worker.engine.job import Folder, Job
-from worker.engine.loop import Loop, Rows
+from worker.engine.loop import Loop, Rows, astray
 from worker.engine.masking import Masker
 from worker.engine.models import build_masked, open_base
+from worker.engine.schedule import build_optimizer
 from worker.engine.scoring import Runner
 from worker.engine.windows import Window
 from worker.recipes import RECIPES
@@ -57,9 +56,8 @@ def pretrain(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dic
             network.activation_checkpointing_enable()
         model = MaskedModel(network).to(device.torch)
         parameters = sum(p.numel() for p in model.parameters())
-        # Three checkpoints at worst (last, best, the one being written), each with two moments; the model.
-        folder.checkpoints.mkdir(parents=True, exist_ok=True)
-        require_space(folder.checkpoints, parameters * 4 * (3 * 3 + 1))
+        checkpoints = Checkpoints(folder.checkpoints)
+        checkpoints.require_space(parameters)
 
         progress.status("tokenising", "Tokenising the texts")
         masker = Masker.of(
@@ -83,10 +81,7 @@ def pretrain(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dic
             progress.status("evaluating", f"Evaluating on {held_out.texts:,} texts")
             loss = run.loss(measured)
             if not math.isfinite(loss):
-                raise ModelError(
-                    f"The loss is no longer a number at step {step}: training went astray. Lower the "
-                    "learning rate, lengthen the warm-up, or set the precision to fp32."
-                )
+                raise astray(step)
             metrics = perplexity(loss)
             print("  " + "  ".join(f"{k} {v:.4f}" for k, v in metrics.items()), flush=True)
             progress.write(
@@ -97,20 +92,15 @@ def pretrain(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dic
         def windows(epoch: int, rows: Sequence[int]) -> list[Window]:
             return [masker.window(corpus[row], row, seed=params.seed, epoch=epoch) for row in rows]
 
-        def loss(batch: Batch) -> Tensor:
-            with device.autocast():
-                logits = model.logits(batch)
-            return model.loss(logits, batch)
-
         before = _once(folder.root / "before.json", lambda: measure(0, 0.0))
         loop = Loop(
             model,
-            _optimizer(model, params),
+            build_optimizer(model, params),
             params,
             Rows((corpus.lengths + masker.frame.size).tolist(), windows, pad),
             around,
-            Checkpoints(folder.checkpoints),
-            loss=loss,
+            checkpoints,
+            loss=run.batch_loss,
             evaluate=lambda: [-measure(loop.step, loop.epoch)],
         )
         position = loop.run()
@@ -149,15 +139,6 @@ def _once(path: Path, measure: Callable[[], float]) -> float:
     found = measure()
     write_json(path, found)
     return found
-
-
-def _optimizer(model: MaskedModel, params: PretrainParams) -> torch.optim.AdamW:
-    groups = model.parameter_groups(
-        learning_rate=params.learning_rate,
-        head_learning_rate=None,
-        weight_decay=params.weight_decay,
-    )
-    return torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)
 
 
 def _save(path: Path, network: Any, tokenizer: Any) -> None:

@@ -4,18 +4,20 @@ from typing import Any
 
 import torch
 
-from app.training import FineTuneParams
+from app.training import TrainingParams
 from worker.engine.heads import TaskModel
 
 CLIP = 1.0
 """Largest norm of a step's gradient."""
 
 
-def build_optimizer(model: TaskModel, params: FineTuneParams) -> torch.optim.AdamW:
+def build_optimizer(
+    model: TaskModel, params: TrainingParams, *, head_learning_rate: float | None = None
+) -> torch.optim.AdamW:
     """AdamW over the model's parameter groups."""
     groups = model.parameter_groups(
         learning_rate=params.learning_rate,
-        head_learning_rate=params.head_learning_rate,
+        head_learning_rate=head_learning_rate,
         weight_decay=params.weight_decay,
     )
     return torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)

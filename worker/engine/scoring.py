@@ -63,6 +63,12 @@ class Runner:
                 finish(done)
         return loss / weight if weight else None
 
+    def batch_loss(self, batch: Batch) -> Tensor:
+        """The summed loss of a batch with targets, to learn from."""
+        with self.device.autocast():
+            logits = self.model.logits(batch)
+        return self.model.loss(logits, batch)
+
     def loss(self, windows: Sequence[Window]) -> float:
         """The mean loss over windows with targets, which together weigh something."""
         self.model.eval()

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from app.errors import InvalidInput
 from app.i18n import gettext as _
 from app.models import Run, RunTag, now
-from app.services import audit
-from app.services.access import Actor, project_for
-from app.services.runs.reading import get
+from app.services.access import Actor
+from app.services.runs.reading import managed
+from app.services.runs.reading import note as note_change
 
 MAX_NAME, MAX_NOTE, MAX_TAG, MAX_TAGS = 200, 20_000, 50, 20
 
@@ -26,9 +26,7 @@ def describe(
     archived: bool | None = None,
 ) -> None:
     """Change what is given. Raises InvalidInput for an empty or too long name, note or tag."""
-    view = get(session, actor, run_id)
-    project_for(session, actor, view.project.id, "manager", write=True)
-    run = view.run
+    run = managed(session, actor, run_id).run
     if name is not None:
         run.name = _bounded("name", name, MAX_NAME, _("Give the run a name."))
     if note is not None:
@@ -38,14 +36,7 @@ def describe(
     if archived is not None:
         run.archived_at = (run.archived_at or now()) if archived else None
     run.reports += 1
-    audit.record(
-        session,
-        user_id=actor.user_id,
-        action="run.update",
-        project_id=view.project.id,
-        subject=run_id,
-        name=run.name,
-    )
+    note_change(session, actor, run, "update")
 
 
 def tags_of_project(session: Session, project_id: str) -> list[str]:

@@ -170,51 +170,46 @@ def views() -> Any:
     )
 
 
-def cancel(session: Session, actor: Actor, run_id: str) -> None:
-    """Stop a run: at once when it is queued, after its current step when it is running."""
+def managed(session: Session, actor: Actor, run_id: str) -> RunView:
+    """A run that this person may change. Raises NotFound, Forbidden."""
     view = get(session, actor, run_id)
     project_for(session, actor, view.project.id, "manager", write=True)
-    jobs.request_cancel(session, view.job)
+    return view
+
+
+def note(session: Session, actor: Actor, run: Run, action: str) -> None:
+    """Write into the audit trail what this person has done with a run."""
     audit.record(
         session,
         user_id=actor.user_id,
-        action="run.cancel",
-        project_id=view.project.id,
-        subject=run_id,
-        name=view.run.name,
+        action=f"run.{action}",
+        project_id=run.project_id,
+        subject=run.id,
+        name=run.name,
     )
+
+
+def cancel(session: Session, actor: Actor, run_id: str) -> None:
+    """Stop a run: at once when it is queued, after its current step when it is running."""
+    view = managed(session, actor, run_id)
+    jobs.request_cancel(session, view.job)
+    note(session, actor, view.run, "cancel")
 
 
 def resume(session: Session, actor: Actor, run_id: str) -> None:
     """Queue a failed or cancelled run again: it goes on from its last checkpoint, where its worker still
     has it, else from the beginning. Raises Conflict for a run in any other state."""
-    view = get(session, actor, run_id)
-    project_for(session, actor, view.project.id, "manager", write=True)
+    view = managed(session, actor, run_id)
     jobs.restart(session, view.job)
-    audit.record(
-        session,
-        user_id=actor.user_id,
-        action="run.resume",
-        project_id=view.project.id,
-        subject=run_id,
-        name=view.run.name,
-    )
+    note(session, actor, view.run, "resume")
 
 
 def remove(session: Session, actor: Actor, run_id: str) -> str:
     """Delete an ended run with its model; the id of its project. Raises Conflict while it is going on."""
-    view = get(session, actor, run_id)
-    project_for(session, actor, view.project.id, "manager", write=True)
+    view = managed(session, actor, run_id)
     if view.job.state not in FINAL_STATES:
         raise Conflict(_("Cancel the run first, then delete it."))
-    audit.record(
-        session,
-        user_id=actor.user_id,
-        action="run.delete",
-        project_id=view.project.id,
-        subject=run_id,
-        name=view.run.name,
-    )
+    note(session, actor, view.run, "delete")
     session.delete(view.run)
     session.flush()
     session.delete(view.job)
@@ -237,9 +232,8 @@ def version_of(session: Session, view: RunView) -> DatasetVersion | None:
 
 def label_schema(session: Session, view: RunView) -> dict[str, Any]:
     """The labels that a run's model knows: its version's, else its project's."""
-    if view.run.version_id is None:
-        return view.project.label_schema
-    return session.get_one(DatasetVersion, view.run.version_id).label_schema
+    version = version_of(session, view)
+    return version.label_schema if version else view.project.label_schema
 
 
 def require_scored(session: Session, actor: Actor, run_id: str) -> RunView:

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from app.errors import InvalidInput
 from app.i18n import gettext as _
 from app.models import DatasetVersion, Job, Member, Project, Run, new_id
-from app.services import audit, jobs
+from app.services import jobs
 from app.services.access import Actor, project_for
-from app.services.runs.reading import RunView, views
+from app.services.runs.reading import RunView, note, views
 from app.services.versions import ready
 from app.settings import get_settings
 from app.tasks import get_task
@@ -149,7 +149,7 @@ def queue(
     session.add(run)
     session.flush()
     if search_id is None:  # what a search starts is noted once
-        _note(session, actor, run)
+        note(session, actor, run, "create")
     return run
 
 
@@ -172,17 +172,6 @@ def check_device(word: str | None) -> jobs.Device | None:
             return word
     raise InvalidInput.at(
         "device", _("“%(word)s”: choose one of %(known)s.", word=word, known="cuda, cpu")
-    )
-
-
-def _note(session: Session, actor: Actor, run: Run) -> None:
-    audit.record(
-        session,
-        user_id=actor.user_id,
-        action="run.create",
-        project_id=run.project_id,
-        subject=run.id,
-        name=run.name,
     )
 
 
