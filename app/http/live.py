@@ -9,10 +9,11 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Annotated
 
 import structlog
 from anyio import CapacityLimiter, to_thread
-from fastapi import Request
+from fastapi import Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from app.errors import AnnotuneError
@@ -22,6 +23,9 @@ LOOK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
 CHECK_SECONDS = 30.0
 """So often it is asked anew whether the person may still see what they watch."""
+
+Since = Annotated[str, Query(max_length=40)]
+"""The token that a page was made with, as its address for events says it."""
 
 log = structlog.get_logger()
 
