@@ -1,6 +1,6 @@
 """How good are the models that Annotune trains? The whole loop on real data: import, freeze, train, score.
 
-    python benchmarks/quality.py --data FOLDER [--only sst2,wnut17] [--write docs/results.md]
+    python benchmarks/quality.py --data FOLDER [--only sst2,wnut17] [--full] [--write docs/results.md]
 
 FOLDER holds one folder a data set, each in the layout of its source (docs/results.md names the sources).
 Everything goes through the application's own services on a fresh SQLite database, and the training runs
@@ -11,11 +11,12 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,59 +36,62 @@ from app.storage import get_storage
 from app.tasks import get_task
 from app.training import FineTuneParams, PretrainParams
 from worker import supervisor
+from worker.engine.environment import choose_device
 
 
 @dataclass(frozen=True)
-class Bench:
-    """One data set: its files, how they are read, how it is trained, what it must reach."""
+class Data:
+    """One data set: its files, how they are read, what the import must count."""
 
     name: str
     task: str
     language: str
+    metric: str
     train: str
     test: str | None
     """The file that is only tested on: the source's dev part."""
-    params: dict[str, Any]
-    metric: str
-    floor: float | None
+    expect: dict[str, int]
+    """Counts that the import must give, from the description of the data."""
     read: dict[str, Any] = field(default_factory=dict)
     schema: dict[str, Any] = field(default_factory=dict)
-    expect: dict[str, int] = field(default_factory=dict)
-    """Counts that the import must give, from the description of the data."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One way to train on a data set, done once a seed."""
+
+    data: str
+    way: str
+    params: dict[str, Any]
+    seeds: int
+    floor: float | None = None
+    """What the worst seed must reach."""
     pretrain: dict[str, Any] | None = None
     """Where the model is pre-trained by masked words first, on the texts that are not tested on: how."""
 
 
-SCRATCH = {"base": "scratch", "scratch_layers": 4, "scratch_hidden": 256}
-CLUENER = Bench(
-    "cluener", "ner", "zh", "cluener/train.json.gz", "cluener/dev.json.gz",
-    SCRATCH | {"epochs": 8, "learning_rate": 5e-4}, "f1", None,
-    schema={"mode": "overlapping"}, expect={"examples": 10_748 + 1343},
-)  # fmt: skip
-BENCHES = [
-    Bench(
-        "sst2", "sentiment", "en", "sst2/train.tsv.gz", "sst2/dev.tsv",
-        {"max_train_examples": 8000, "epochs": 1}, "accuracy", 0.82,
-        read={"label_map": {"0": "negative", "1": "positive"}},
-        expect={"examples": 67_349 + 872},
+NUMBERED = {"label_map": {"0": "negative", "1": "positive"}}
+DATA = [
+    Data(
+        "sst2", "sentiment", "en", "accuracy", "sst2/train.tsv.gz", "sst2/dev.tsv",
+        {"examples": 67_349 + 872}, read=NUMBERED,
     ),
-    Bench(
-        "wnut17", "ner", "en", "wnut17/wnut17train.conll.gz", "wnut17/emerging.dev.conll.gz",
-        {"epochs": 5}, "f1", None, expect={"examples": 3394 + 1009},
+    Data(
+        "wnut17", "ner", "en", "f1", "wnut17/wnut17train.conll.gz", "wnut17/emerging.dev.conll.gz",
+        {"examples": 3394 + 1009},
     ),
-    Bench(
-        "waimai_10k", "sentiment", "zh", "waimai_10k/waimai_10k.csv.gz", None,
-        SCRATCH | {"epochs": 3, "learning_rate": 5e-4}, "accuracy", None,
-        read={"label_map": {"0": "negative", "1": "positive"}}, expect={"examples": 11_987},
+    Data(
+        "waimai_10k", "sentiment", "zh", "accuracy", "waimai_10k/waimai_10k.csv.gz", None,
+        {"examples": 11_987}, read=NUMBERED,
     ),
-    CLUENER,
-    # The same fine-tuning, of a model of the same size that has read the texts before.
-    replace(CLUENER, name="cluener_mlm", pretrain=SCRATCH | {"learning_rate": 1e-3, "epochs": 20}),
-    Bench(
-        "propbank_ewt", "srl", "en", "propbank_ewt/ewt-train.gold_conll.gz",
-        "propbank_ewt/ewt-dev.gold_conll.gz",
-        {"max_train_examples": 2000, "epochs": 2}, "argument_f1", None,
-        expect={
+    Data(
+        "cluener", "ner", "zh", "f1", "cluener/train.json.gz", "cluener/dev.json.gz",
+        {"examples": 10_748 + 1343}, schema={"mode": "overlapping"},
+    ),
+    Data(
+        "propbank_ewt", "srl", "en", "argument_f1",
+        "propbank_ewt/ewt-train.gold_conll.gz", "propbank_ewt/ewt-dev.gold_conll.gz",
+        {
             "examples": 12_526 + 1968,
             "predicates": 40_429 + 4963,
             "arguments": 81_415 + 9583,
@@ -95,28 +99,85 @@ BENCHES = [
     ),
 ]  # fmt: skip
 
+SCRATCH = {"base": "scratch", "scratch_layers": 4, "scratch_hidden": 256}
+
+
+def trials(*, full: bool) -> list[Trial]:
+    """What is trained: within an hour on two cores, or on all data and longer, which wants a GPU."""
+    seeds = 3 if full else 2
+    chinese = SCRATCH | {"learning_rate": 5e-4, "epochs": 12 if full else 5}
+    words = SCRATCH | {"learning_rate": 1e-3, "epochs": 20 if full else 8}
+    some = {} if full else {"max_train_examples": 5000}
+    roles = {"epochs": 4} if full else {"epochs": 2, "max_train_examples": 2000}
+    return [
+        Trial("sst2", "8,000 phrases", {"epochs": 1, "max_train_examples": 8000}, seeds, 0.82),
+        Trial("sst2", "all phrases", {"epochs": 2 if full else 1}, seeds, 0.85),
+        Trial("wnut17", "softmax", {"epochs": 10 if full else 4}, seeds),
+        Trial("waimai_10k", "from scratch", chinese | {"epochs": 3}, seeds),
+        Trial("cluener", "from scratch", chinese | some, seeds),
+        Trial("cluener", "after MLM", chinese | some, seeds, pretrain=words),
+        Trial("propbank_ewt", "softmax", roles | {"head": "softmax"}, seeds),
+        Trial("propbank_ewt", "CRF", roles | {"head": "crf"}, seeds),
+    ]
+
+
+@dataclass
+class Imported:
+    """A data set in the database, frozen."""
+
+    data: Data
+    project: str
+    version: int
+    counts: dict[str, int]
+    seconds: float
+    baseline: float | None
+
+
+@dataclass
+class Result:
+    """What the runs of a trial came to."""
+
+    trial: Trial
+    of: Imported
+    base: str
+    examples: int
+    epochs: int
+    precision: str
+    scores: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
 
 def main() -> None:
-    """Run the benchmarks and print, or write, the table."""
+    """Run the trials and print, or write, the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with one folder a data set"
     )
     parser.add_argument("--only", default="", help="names of data sets, with commas between")
+    parser.add_argument(
+        "--full", action="store_true", help="all data, longer, three seeds: on a GPU"
+    )
     parser.add_argument("--write", type=Path, help="file whose results table is replaced")
     arguments = parser.parse_args()
     wanted = set(filter(None, arguments.only.split(",")))
+    began, load = time.perf_counter(), os.getloadavg()[0]
     migrate()
     actor = _administrator()
-    rows = []
-    for bench in BENCHES:
-        if not wanted or bench.name in wanted:
-            rows.append(_run(bench, arguments.data, actor))
-            print(rows[-1], flush=True)
-    table = _table(rows)
+    imported: list[Imported] = []
+    results: list[Result] = []
+    for data in DATA:
+        if wanted and data.name not in wanted:
+            continue
+        imported.append(_imported(data, arguments.data, actor))
+        for trial in trials(full=arguments.full):
+            if trial.data == data.name:
+                results.append(_try(trial, imported[-1], actor))
+                print(results[-1], flush=True)
+        # After each data set: a run that is ended has not been for nothing.
+        table = _table(imported, results, seconds=time.perf_counter() - began, load=load)
+        if arguments.write:
+            _replace(arguments.write, table)
     print(table)
-    if arguments.write:
-        _replace(arguments.write, table)
 
 
 def _administrator() -> Actor:
@@ -134,97 +195,89 @@ def _administrator() -> Actor:
         return Actor(user.id, is_admin=True)
 
 
-def _run(bench: Bench, data: Path, actor: Actor) -> dict[str, Any]:
+def _imported(data: Data, folder: Path, actor: Actor) -> Imported:
+    """Import a data set into a project of its own and freeze it. Asserts what must be counted."""
     with session_scope() as session:
-        project = projects.create(
-            session,
-            actor,
-            task=bench.task,
-            fields=projects.ProjectFields(name=bench.name, language=bench.language),
-        )
-        project.label_schema = {**_empty_schema(bench), **bench.schema}
+        fields = projects.ProjectFields(name=data.name, language=data.language)
+        project = projects.create(session, actor, task=data.task, fields=fields)
+        project.label_schema = {**_empty_schema(data), **data.schema}
     started = time.perf_counter()
-    _import(bench, data / bench.train, project.id, actor, split=None)
-    if bench.test:
-        _import(bench, data / bench.test, project.id, actor, split="test")
-    import_seconds = time.perf_counter() - started
-    counted = _count(project.id, bench)
-    for name, expected in bench.expect.items():
-        assert counted[name] == expected, (
-            f"{bench.name}: {counted[name]} {name}, expected {expected}"
-        )
-    own_test = 0 if bench.test else 10
-    with session_scope() as session:
-        version = versions.create(
-            session,
-            actor,
-            project.id,
-            split=versions.SplitPercent(train=95 - own_test, validation=5, test=own_test),
-        )
-    _carry_out(version.job_id, versions.run)
-    params = FineTuneParams.model_validate(
-        get_task(bench.task).training_defaults.model_dump() | bench.params
-    )
-    started = time.perf_counter()
-    learned = None
-    if bench.pretrain is not None:
-        learned = _pretrain(bench, project.id, actor)
-        params = params.model_copy(update={"base": "run", "base_ref": learned["run"]})
-    with session_scope() as session:
-        run = runs.create(session, actor, project.id, version_number=version.number, params=params)
-    _carry_out(run.job_id, supervisor.run)
+    _import(data, folder / data.train, project.id, actor, split=None)
+    if data.test:
+        _import(data, folder / data.test, project.id, actor, split="test")
     seconds = time.perf_counter() - started
+    counts = _count(project.id)
+    for name, expected in data.expect.items():
+        assert counts[name] == expected, f"{data.name}: {counts[name]} {name}, expected {expected}"
+    tested = 0 if data.test else 10
+    split = versions.SplitPercent(train=95 - tested, validation=5, test=tested)
+    with session_scope() as session:
+        version = versions.create(session, actor, project.id, split=split)
+    _carry_out(version.job_id, versions.run)
     with session_scope(read_only=True) as session:
-        view = runs.get(session, actor, run.id)
-        version = versions.ready(session, actor, project.id, version.number)
-    assert view.run.result is not None
-    scores = view.run.result["metrics"]["test"]["scores"]
-    if bench.floor is not None:
-        assert scores[bench.metric] >= bench.floor, f"{bench.name}: {scores}"
-    baseline = _baseline(bench, version)
-    if baseline is not None:
-        assert scores[bench.metric] > baseline, f"{bench.name}: {scores} against {baseline}"
-    return {
-        "data": bench.name,
-        "counts": counted,
-        "base": params.base if learned is None else learned["base"],
-        "trained on": params.max_train_examples or version.counts["splits"]["train"],
-        "epochs": params.epochs,
-        "metric": bench.metric,
-        "score": scores[bench.metric],
-        "baseline": baseline,
-        "scores": scores,
-        "import seconds": import_seconds,
-        "train seconds": seconds,
-        "precision": (view.run.environment or {}).get("precision"),
-    }
+        baseline = _baseline(data, versions.ready(session, actor, project.id, version.number))
+    return Imported(data, project.id, version.number, counts, seconds, baseline)
 
 
-def _pretrain(bench: Bench, project_id: str, actor: Actor) -> dict[str, Any]:
+def _try(trial: Trial, of: Imported, actor: Actor) -> Result:
+    """Train once a seed; asserts that every run is better than no model, and reaches the floor."""
+    defaults = get_task(of.data.task).training_defaults.model_dump()
+    params = FineTuneParams.model_validate(defaults | trial.params)
+    base = params.base
+    if trial.pretrain is not None:
+        learned = _pretrain(trial, of.project, actor)
+        base = learned["base"]
+        params = params.model_copy(update={"base": "run", "base_ref": learned["run"]})
+    with session_scope(read_only=True) as session:
+        version = versions.ready(session, actor, of.project, of.version)
+        examples = params.max_train_examples or version.counts["splits"]["train"]
+    result = Result(trial, of, base, examples, params.epochs, "")
+    for seed in range(42, 42 + trial.seeds):
+        started = time.perf_counter()
+        told = params.model_copy(update={"seed": seed})
+        with session_scope() as session:
+            run = runs.create(session, actor, of.project, version_number=of.version, params=told)
+        _carry_out(run.job_id, supervisor.run)
+        result.seconds.append(time.perf_counter() - started)
+        with session_scope(read_only=True) as session:
+            done = runs.get(session, actor, run.id).run
+        assert done.result is not None
+        score = done.result["metrics"]["test"]["scores"][of.data.metric]
+        least = max(trial.floor or 0.0, of.baseline or 0.0)
+        assert score > least, f"{trial.data}, {trial.way}, seed {seed}: {score}, not above {least}"
+        result.scores.append(score)
+        result.precision = (done.environment or {}).get("precision", "")
+        print(f"{trial.data}, {trial.way}, seed {seed}: {score:.4f}", flush=True)
+    return result
+
+
+def _pretrain(trial: Trial, project_id: str, actor: Actor) -> dict[str, Any]:
     """Pre-train on the project's texts; the run, and what it started from and came to."""
-    params = PretrainParams.model_validate(bench.pretrain)
+    params = PretrainParams.model_validate(trial.pretrain)
+    started = time.perf_counter()
     with session_scope() as session:
         run = runs.create_pretraining(session, actor, project_id, params=params)
     _carry_out(run.job_id, supervisor.run)
     with session_scope(read_only=True) as session:
         result = runs.get(session, actor, run.id).run.result or {}
     before, after = (result[when]["perplexity"] for when in ("before", "after"))
-    assert after < before, f"{bench.name}: perplexity {before} before, {after} after"
+    assert after < before, f"{trial.data}: perplexity {before} before, {after} after"
     return {
         "run": run.id,
-        "base": f"{params.base}, MLM of {params.epochs} epochs (perplexity {before:.0f} to {after:.1f})",
+        "base": f"{params.base}, MLM of {params.epochs} epochs in {time.perf_counter() - started:.0f} s "
+        f"(perplexity {before:.0f} to {after:.1f})",
     }
 
 
-def _empty_schema(bench: Bench) -> dict[str, Any]:
-    return {"roles": []} if bench.task == "srl" else {"labels": []}
+def _empty_schema(data: Data) -> dict[str, Any]:
+    return {"roles": []} if data.task == "srl" else {"labels": []}
 
 
-def _import(bench: Bench, path: Path, project_id: str, actor: Actor, *, split: str | None) -> None:
+def _import(data: Data, path: Path, project_id: str, actor: Actor, *, split: str | None) -> None:
     with path.open("rb") as stream:
         row = importing.upload(actor, project_id, filename=path.name, stream=stream)
     options = importing.ImportOptions.model_validate(
-        {"read": bench.read, "split": split, "on_error": "skip" if bench.task == "srl" else "stop"}
+        {"read": data.read, "split": split, "on_error": "skip" if data.task == "srl" else "stop"}
     )
     with session_scope() as session:
         row = importing.start(session, actor, project_id, row.id, options)
@@ -240,7 +293,7 @@ def _carry_out(job_id: str, handler: Any) -> None:
         assert job.state == "succeeded", f"{job.kind}: {job.state}: {job.error}"
 
 
-def _count(project_id: str, bench: Bench) -> dict[str, int]:
+def _count(project_id: str) -> dict[str, int]:
     """What the database holds after the import."""
     counts: Counter[str] = Counter()
     with session_scope(read_only=True) as session:
@@ -271,15 +324,15 @@ def _lines(version: Any) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, stream)
 
 
-def _baseline(bench: Bench, version: Any) -> float | None:
+def _baseline(data: Data, version: Any) -> float | None:
     """What needs no model: the most frequent class; for entities, each known name with its most frequent type."""
-    if bench.task == "sentiment":
+    if data.task == "sentiment":
         by_split: dict[str, Counter[str]] = defaultdict(Counter)
         for line in _lines(version):
             by_split[line["split"]].update(line["annotation"]["labels"])
         majority = by_split["train"].most_common(1)[0][0]
         return by_split["test"][majority] / by_split["test"].total()
-    if bench.task != "ner":
+    if data.task != "ner":
         return None
     names: dict[str, Counter[str]] = defaultdict(Counter)
     hit = gold = found = 0
@@ -311,26 +364,36 @@ def _look_up(
         at += 1
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
-    head = "| data | base | trained on | epochs | metric | score | without a model | import | training |"
+def _table(imported: list[Imported], results: list[Result], *, seconds: float, load: float) -> str:
+    head = (
+        "| data | way | base | trained on | epochs | metric | mean of the seeds | each | without a model "
+        "| training |"
+    )
+    device = choose_device()
     lines = [
-        f"Measured on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"{time.strftime('%Y-%m-%d')}.",
+        f"Measured on {platform.machine()}, {os.cpu_count()} cores, {device.name}, Python "
+        f"{platform.python_version()}, {time.strftime('%Y-%m-%d')}, in {seconds / 60:.0f} minutes; load at the "
+        f"start {load:.1f}, at the end {os.getloadavg()[0]:.1f}. ± is the standard deviation (n − 1) over seeds "
+        "from 42 on.",
         "",
         head,
         "|" + "---|" * (head.count("|") - 1),
     ]
-    for row in rows:
-        baseline = "" if row["baseline"] is None else f"{row['baseline']:.4f}"
+    for row in results:
+        each = ", ".join(f"{score:.4f}" for score in row.scores)
+        deviation = f" ± {statistics.stdev(row.scores):.4f}" if len(row.scores) > 1 else ""
+        baseline = "" if row.of.baseline is None else f"{row.of.baseline:.4f}"
         lines.append(
-            f"| {row['data']} | {row['base']} | {row['trained on']:,} | {row['epochs']} | {row['metric']} "
-            f"| **{row['score']:.4f}** | {baseline} | {row['import seconds']:.0f} s "
-            f"| {row['train seconds']:.0f} s ({row['precision']}) |"
+            f"| {row.trial.data} | {row.trial.way} | {row.base} | {row.examples:,} | {row.epochs} "
+            f"| {row.of.data.metric} | **{statistics.fmean(row.scores):.4f}**{deviation} | {each} | {baseline} "
+            f"| {statistics.fmean(row.seconds):.0f} s ({row.precision}) |"
         )
     lines += ["", "Imported:", ""]
     lines += [
-        f"- {row['data']}: " + ", ".join(f"{n:,} {name}" for name, n in row["counts"].items())
-        for row in rows
+        f"- {of.data.name}: "
+        + ", ".join(f"{n:,} {name}" for name, n in of.counts.items())
+        + f", in {of.seconds:.0f} s"
+        for of in imported
     ]
     return "\n".join(lines)
 
