@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Processor threads a training run uses; empty: one per physical core.",
     )
+    train_processes: int | None = Field(
+        None,
+        ge=1,
+        description="Processes that share a training run; empty: one for each GPU that its worker sees.",
+    )
     mlflow_url: str | None = Field(
         None,
         pattern=r"^https?://",

@@ -39,12 +39,16 @@ def main(arguments: list[str]) -> int:
         from worker.engine.files import write_json
         from worker.engine.job import Folder
         from worker.engine.kinds import carry_out
+        from worker.engine.team import place
     except (ImportError, MemoryError, OSError) as error:
         traceback.print_exc(file=sys.stdout)
         # The libraries are large: a tight bound on memory is met here first.
         return _CODES["out_of_memory"] if "memory" in f"{error} {error!r}".lower() else 1
 
     folder = Folder(Path(arguments[0]).resolve())
+    leads = place() is None
+    if not leads:  # the leader says it all
+        logging.getLogger("worker").setLevel(logging.ERROR)
     if folder.result.exists():
         print("The run has its result already.")
         return 0
@@ -52,6 +56,8 @@ def main(arguments: list[str]) -> int:
         folder.error.unlink(missing_ok=True)
         result = carry_out(folder, stop=lambda: bool(asked))
     except Stopped:
+        if not leads:
+            return 0
         with suppress(OSError):
             print("Stopped; the run can go on from its last checkpoint.")
         return STOPPED
@@ -65,8 +71,9 @@ def main(arguments: list[str]) -> int:
         except OSError:
             return _CODES.get(category, 1)
         return 1
-    with suppress(OSError):
-        print(f"[done] {result['seconds']:.0f} s")
+    if leads:
+        with suppress(OSError):
+            print(f"[done] {result['seconds']:.0f} s")
     return 0
 
 

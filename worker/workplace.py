@@ -49,6 +49,7 @@ def prepare(folder: Path, spec: RunSpec, settings: Settings) -> None:
         "data": str(_data(spec, folder)) if RUN_KINDS[spec.kind].reads_data else "",
         "base_model": base_model(spec, settings),
         "device": spec.device,
+        "processes": settings.train_processes,
     }
     if spec.kind == "push":
         card = model_card.card_of(spec.params.base_ref or "")

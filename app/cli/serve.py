@@ -85,7 +85,7 @@ def worker(
     concurrency: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = 1,
     name: Annotated[str | None, typer.Option(help="Its name, unique on this machine.")] = None,
 ) -> None:
-    """Run one worker. On a machine with several GPUs, one for each, with CUDA_VISIBLE_DEVICES."""
+    """Run one worker. It trains on all GPUs that it sees; CUDA_VISIBLE_DEVICES says which those are."""
     chosen = [queue.strip() for queue in queues.split(",")]
     if not chosen or any(queue not in _QUEUES for queue in chosen):
         raise typer.BadParameter(

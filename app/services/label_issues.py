@@ -170,5 +170,5 @@ def _of(run_id: str) -> Any:
 def _counts(session: Session, run_id: str) -> dict[State, int]:
     states = _of(run_id).add_columns(_STATE.label("state")).subquery()
     rows = session.execute(select(states.c.state, func.count()).group_by(states.c.state))
-    found: dict[str, int] = dict(rows.tuples().all())
+    found: dict[str, int] = {row[0]: row[1] for row in rows}
     return {state: found.get(state, 0) for state in STATES}

@@ -11,13 +11,14 @@ import logging
 import random
 import shutil
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_model, save_model
-from torch import nn
+from torch import Tensor, nn
 
 from worker.engine.files import new_folder, require_space
 
@@ -62,19 +63,18 @@ class Checkpoints:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         *,
-        device: torch.device,
+        states: Sequence[dict[str, Tensor]],
         scaler: torch.amp.GradScaler | None = None,
     ) -> None:
-        """Write a checkpoint, then remove those that are neither last nor best."""
+        """Write a checkpoint, then remove those that are neither last nor best. `states`: the random states
+        of each process that trains."""
         with new_folder(self.path(position.step)) as folder:
             save_model(model, str(folder / WEIGHTS))
             tensors: dict[str, Any] = {
                 "optimizer": optimizer.state_dict(),
-                "random": torch.get_rng_state(),
+                "random": list(states),
                 "scaler": scaler.state_dict() if scaler is not None else {},
             }
-            if device.type == "cuda":
-                tensors["random_cuda"] = torch.cuda.get_rng_state(device)
             torch.save(tensors, folder / TENSORS)
             version, words, gauss = random.getstate()
             state = {
@@ -106,16 +106,16 @@ class Checkpoints:
         *,
         device: torch.device,
         scaler: torch.amp.GradScaler | None = None,
+        rank: int = 0,
     ) -> Position:
-        """Put a run back to where the checkpoint was written."""
+        """Put a run, or the process of that rank, back to where the checkpoint was written."""
         load_model(model, str(folder / WEIGHTS))
         tensors = torch.load(folder / TENSORS, weights_only=True, map_location="cpu")
         optimizer.load_state_dict(tensors["optimizer"])
         if scaler is not None and scaler.is_enabled() and tensors.get("scaler"):
             scaler.load_state_dict(tensors["scaler"])
-        torch.set_rng_state(tensors["random"])
-        if device.type == "cuda" and "random_cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["random_cuda"], device)
+        if rank < len(tensors["random"]):  # else more processes train now than did
+            set_random_states(tensors["random"][rank], device)
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
         version, words, gauss = state["python_random"]
         random.setstate((version, tuple(words), gauss))
@@ -129,6 +129,21 @@ class Checkpoints:
         """Give the model the best weights seen, where they are not those it has."""
         if position.best_step is not None and position.best_step != position.step:
             load_model(model, str(self.path(position.best_step) / WEIGHTS))
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """The states of torch's random generators in this process, by kind of device."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_random_states(states: dict[str, Tensor], device: torch.device) -> None:
+    """Have torch's generators go on from such states."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def is_whole(folder: Path) -> bool:

@@ -37,7 +37,7 @@ def cross_validate(folder: Folder, *, stop: Callable[[], bool] = lambda: False) 
     """
     job = Job.read(folder.job)
     params = cast("CrossValidateParams", job.params)
-    with surroundings(folder, params.precision, stop) as around:
+    with surroundings(folder, stop) as around:
         around.progress.status("loading", "Reading the version's data")
         splits = read_items(job.data)
         items = splits["train"] + splits["validation"]
@@ -62,6 +62,8 @@ def cross_validate(folder: Folder, *, stop: Callable[[], bool] = lambda: False) 
             for n, said in zip(held, done.pop("predictions"), strict=True):
                 predictions[n] = Prediction(**said)
             folds.append(done)
+        if not around.team.leads:
+            return {}
         around.progress.status("evaluating", "Putting the folds together")
         all_said = [prediction for prediction in predictions if prediction is not None]
         report = pooled_report(job.task, job.schema, items, all_said)
@@ -130,20 +132,24 @@ def _fold(
             first_step=first_step,
             later=params.folds - number - 1,
         )
-        evaluation = trained.evaluate(OUT_OF_FOLD, progress)
-        report = evaluation.report.as_json()
-        write_json(
-            part.result,
-            {
-                "train": len(splits["train"]),
-                "examples": len(held),
-                "primary": trained.recipe.primary,
-                "scores": report["scores"],
-                "steps": trained.position.step,
-                "seconds": round(trained.position.seconds, 3),
-                "predictions": [said.as_json() for said in evaluation.predictions],
-            },
-        )
+
+        def conclude() -> None:
+            evaluation = trained.evaluate(OUT_OF_FOLD, progress)
+            report = evaluation.report.as_json()
+            write_json(
+                part.result,
+                {
+                    "train": len(splits["train"]),
+                    "examples": len(held),
+                    "primary": trained.recipe.primary,
+                    "scores": report["scores"],
+                    "steps": trained.position.step,
+                    "seconds": round(trained.position.seconds, 3),
+                    "predictions": [said.as_json() for said in evaluation.predictions],
+                },
+            )
+
+        around.team.told(conclude)
     for leftover in (part.checkpoints, part.scratch):
         shutil.rmtree(leftover, ignore_errors=True)
     # Read back also where it was just written: a resumed run reads it, too.

@@ -5,7 +5,7 @@ import platform
 import random
 import subprocess
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,12 @@ class Device:
         """Sixteen bits inside, where they are used; weights stay float32."""
         half = torch.float16 if self.fp16 else torch.bfloat16
         return torch.autocast(self.torch.type, dtype=half, enabled=self.bf16 or self.fp16)
+
+    def of(self, rank: int) -> "Device":
+        """The same kind of device for the process of that number on this machine."""
+        if self.torch.type != "cuda":
+            return self
+        return replace(self, torch=torch.device(f"cuda:{rank}"))
 
     @property
     def precision(self) -> str:
@@ -87,10 +93,14 @@ def _fast_bf16(device: torch.device) -> bool:
     return any(flag in word.split() for word in words for flag in ("avx512_bf16", "amx_bf16"))
 
 
-def use_threads() -> int:
-    """Give torch the physical cores (ANNOTUNE_TRAIN_THREADS or OMP_NUM_THREADS override); their number."""
+def use_threads(processes: int = 1) -> int:
+    """Give torch the physical cores, or this process's part of them where several train; how many.
+
+    ANNOTUNE_TRAIN_THREADS or OMP_NUM_THREADS, where they are set, say how many each process has.
+    """
     wanted = os.environ.get("ANNOTUNE_TRAIN_THREADS") or os.environ.get("OMP_NUM_THREADS") or ""
-    torch.set_num_threads(int(wanted) if wanted.isdigit() and int(wanted) > 0 else _cores())
+    is_told = wanted.isdigit() and int(wanted) > 0
+    torch.set_num_threads(int(wanted) if is_told else max(1, _cores() // processes))
     return torch.get_num_threads()
 
 
@@ -120,14 +130,15 @@ def seed_everything(seed: int, device: Device) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def describe(device: Device) -> dict[str, Any]:
-    """What a run is repeated with: the code, packages, device, threads, precision."""
+def describe(device: Device, *, processes: int = 1) -> dict[str, Any]:
+    """What a run is repeated with: the code, packages, device, processes, threads, precision."""
     return {
         "commit": _commit(),
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": device.name,
+        "processes": processes,
         "threads": torch.get_num_threads(),
         "precision": device.precision,
     }

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from app.tasks import get_task
-from app.training import FineTuneParams
+from app.training import FineTuneParams, TrainingParams
 from worker.engine.batches import count
 from worker.engine.checkpoint import Checkpoints, Position
-from worker.engine.environment import choose_device, describe, seed_everything, use_threads
+from worker.engine.environment import Device, choose_device, describe, seed_everything, use_threads
 from worker.engine.errors import Stopped
 from worker.engine.examine import examine, write_predictions
 from worker.engine.files import write_json
@@ -20,14 +22,18 @@ from worker.engine.latency import latency
 from worker.engine.loop import Loop, Rows, Surroundings
 from worker.engine.models import build_network, open_base
 from worker.engine.prepare import encode_splits, sample
-from worker.engine.progress import Progress
+from worker.engine.progress import Progress, Silence
 from worker.engine.save import save_model_folder
 from worker.engine.schedule import build_optimizer
 from worker.engine.scoring import Runner
+from worker.engine.team import assembled
 from worker.engine.tuning import choose_weights, merge_adapters
 from worker.engine.windows import Frame
 from worker.recipes import RECIPES, Encoder
 from worker.recipes.base import Encoded, Evaluation, Recipe
+
+LEAST_SHARE = 8
+"""Examples that each GPU gets of a batch, at least: with fewer it waits more than it computes."""
 
 
 def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
@@ -38,12 +44,14 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
     """
     job = Job.read(folder.job)
     params = cast("FineTuneParams", job.params)
-    with surroundings(folder, params.precision, stop) as around:
+    with surroundings(folder, stop) as around:
         around.progress.status("loading", "Reading the version's data")
         splits = sample(read_items(job.data), params)
         trained = train(
             job, params, splits, around, checkpoints=folder.checkpoints, scratch=folder.scratch
         )
+        if not around.team.leads:
+            return {}
         reports = {}
         with folder.predictions.open("w", encoding="utf-8") as sink:
             for split in ("validation", "test"):
@@ -82,20 +90,35 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
 
 
 @contextmanager
-def surroundings(
-    folder: Folder, precision: str, stop: Callable[[], bool]
-) -> Iterator[Surroundings]:
-    """The device, the progress file and the wish to stop, for a run of any kind; says where it runs."""
+def surroundings(folder: Folder, stop: Callable[[], bool]) -> Iterator[Surroundings]:
+    """The team, the device, the progress file and the wish to stop, for a run of any kind; says where it runs.
 
-    def check() -> None:
-        if stop():
-            raise Stopped
+    Only the leader of a team may go on when the training is through: the others return nothing.
+    """
 
-    device = choose_device(precision, pinned=Job.read(folder.job).device)
-    use_threads()
-    with Progress(folder.progress) as progress:
-        progress.write("environment", **describe(device))
-        yield Surroundings(device, progress, check)
+    job = Job.read(folder.job)
+    device = choose_device(job.params.precision, pinned=job.device)
+    with assembled(folder.root, team_size(job, device)) as team:
+
+        def check() -> None:
+            if team.leads and stop():
+                raise Stopped
+
+        device = device.of(team.rank)
+        use_threads(team.size)
+        with Progress(folder.progress) if team.leads else Silence() as progress:
+            progress.write("environment", **describe(device, processes=team.size))
+            yield Surroundings(device, progress, check, team)
+
+
+def team_size(job: Job, device: Device) -> int:
+    """How many processes train together: one for each GPU, unless the batches are too small to share or the
+    worker's settings name a number."""
+    if not isinstance(job.params, TrainingParams):
+        return 1
+    gpus = torch.cuda.device_count() if device.torch.type == "cuda" else None
+    wanted = job.processes or min(gpus or 1, job.params.batch_size // LEAST_SHARE)
+    return max(1, min(wanted, gpus or wanted, job.params.batch_size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +174,14 @@ def train(
     seed_everything(params.seed, device)
     recipe = RECIPES[get_task(job.task).recipe].prepare(job.schema, splits)
     progress.status("loading", "Loading the base model")
-    base = open_base(
-        job.base_model,
-        params,
-        texts=[item.text for item in splits["train"]],
-        cased=recipe.cased,
-        scratch_folder=scratch,
+    base = around.team.in_turn(
+        lambda: open_base(
+            job.base_model,
+            params,
+            texts=[item.text for item in splits["train"]],
+            cased=recipe.cased,
+            scratch_folder=scratch,
+        )
     )
     network = build_network(base, recipe.family, labels=recipe.labels, problem=recipe.problem)
     choose_weights(network, params)

@@ -30,6 +30,8 @@ class Job:
     base_model: str | None
     device: str | None = None
     """The kind of device it is pinned to, "cuda" or "cpu"."""
+    processes: int | None = None
+    """How many train together; None: as many as there are GPUs."""
 
     @classmethod
     def read(cls, path: Path) -> "Job":
@@ -46,6 +48,7 @@ class Job:
                 data=Path(given["data"]),
                 base_model=given.get("base_model"),
                 device=given.get("device"),
+                processes=given.get("processes"),
             )
         except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
             raise EngineError(f"The job file {path.name} cannot be read: {error}") from error

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from app.training import TrainingParams
 from worker.engine import batches
 from worker.engine.batches import Batch
-from worker.engine.checkpoint import Checkpoints, Position
+from worker.engine.checkpoint import Checkpoints, Position, random_states
 from worker.engine.environment import Device
 from worker.engine.errors import ModelError, Stopped, is_out_of_memory
 from worker.engine.progress import Progress
 from worker.engine.schedule import CLIP, factor, set_rates
 from worker.engine.speed import Speed, memory
+from worker.engine.team import Team
 from worker.engine.windows import Window
 
 log = logging.getLogger(__name__)
@@ -24,11 +25,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a training works in. `check` is asked between steps and may raise Stopped."""
+    """What a training works in. `check` is asked between steps, of the leader alone, and may raise Stopped."""
 
     device: Device
     progress: Progress
     check: Callable[[], None]
+    team: Team = field(default_factory=Team)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Loop:
         return round(self.position.step / self.epoch_steps, 4)
 
     def run(self) -> Position:
-        """Train; the model has the best epoch's weights then. Raises Stopped after a checkpoint, ModelError
+        """Train; the leader's model has the best epoch's weights then. Raises Stopped after a checkpoint, ModelError
         when the loss is no longer a number, or what torch raises."""
         around, position = self.around, self._restore()
         try:
@@ -113,7 +115,7 @@ class Loop:
                 )
                 self._epoch()
                 with self.speed.pause():
-                    score = self.evaluate()
+                    score = around.team.told(self.evaluate)
                 if score and (position.best_score is None or score > position.best_score):
                     position.best_score, position.best_step = score, position.step
                 position.epoch, position.batch = position.epoch + 1, 0
@@ -125,11 +127,15 @@ class Loop:
         if position.epoch < self.params.epochs:
             log.info("No better score for %d epochs: stopping early.", self.patience)
         position.seconds = self.speed.seconds
-        self.checkpoints.load_best(position, self.model)
+        if around.team.leads:
+            self.checkpoints.load_best(position, self.model)
         return position
 
     def _restore(self) -> Position:
         around, newest = self.around, self.checkpoints.newest()
+        if not around.team.leads:
+            # All have begun with the same weights; what each leaves out (dropout) is its own.
+            torch.manual_seed(self.params.seed + around.team.rank)
         if newest is not None:
             self.position = self.checkpoints.restore(
                 newest,
@@ -137,6 +143,7 @@ class Loop:
                 self.optimizer,
                 device=around.device.torch,
                 scaler=self.scaler,
+                rank=around.team.rank,
             )
         if newest is not None or (around.progress.had_earlier_attempt and not self.first_step):
             around.progress.write("resumed", step=self.step)
@@ -167,11 +174,15 @@ class Loop:
             position.step += 1
             self.speed.step(loss, rows=len(rows), pieces=sum(lengths[row] for row in rows))
             is_last = position.batch == self.epoch_steps
-            if around.progress.step_is_due() or is_last:
+            if around.team.leads and (around.progress.step_is_due() or is_last):
                 self._report()
-            around.check()
-            if self.speed.since_saved > self.params.checkpoint_seconds and not is_last:
+            if around.team.told(self._checkpoint_is_due) and not is_last:
                 self._save()
+
+    def _checkpoint_is_due(self) -> bool:
+        """Whether it is time for one. Raises Stopped."""
+        self.around.check()
+        return self.speed.since_saved > self.params.checkpoint_seconds
 
     def _train_step(self, windows: list[Window]) -> Tensor:
         """One optimiser step over the windows; the mean loss."""
@@ -179,6 +190,8 @@ class Loop:
         share = factor(self.position.step, total=self.total_steps, warmup=self.params.warmup_ratio)
         set_rates(self.optimizer, share)
         loss = self._backward(windows)
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        self.around.team.add_up([*gradients, loss])
         self.scaler.unscale_(self.optimizer)
         self._gradient_norm = nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.scaler.step(self.optimizer)
@@ -187,7 +200,8 @@ class Loop:
         return loss
 
     def _backward(self, windows: list[Window]) -> Tensor:
-        """The gradient of the mean loss, in micro-batches as large as the memory allows; the loss."""
+        """The gradient of the mean loss, in micro-batches as large as the memory allows; the loss. Of a team,
+        each has its part of both."""
         while True:
             try:
                 return self._accumulate(windows)
@@ -205,8 +219,13 @@ class Loop:
         device = self.around.device.torch
         weight = max(sum(window.weight for window in windows), 1e-12)
         loss = torch.zeros((), device=device)
-        for start in range(0, len(windows), self._micro_size):
-            micro = windows[start : start + self._micro_size]
+        mine = self.around.team.share(windows)
+        if (
+            not mine
+        ):  # it must have the same gradients as the others, so it has some that are nothing
+            mine, weight = windows[:1], float("inf")
+        for start in range(0, len(mine), self._micro_size):
+            micro = mine[start : start + self._micro_size]
             part = self.loss(batches.collate(micro, pad=self.rows.pad, device=device)) / weight
             self.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
@@ -232,11 +251,9 @@ class Loop:
 
     def _save(self) -> None:
         self.position.seconds = self.speed.seconds
-        self.checkpoints.save(
-            self.position,
-            self.model,
-            self.optimizer,
-            device=self.around.device.torch,
-            scaler=self.scaler,
-        )
+        states = self.around.team.gathered(random_states(self.around.device.torch))
+        if self.around.team.leads:
+            self.checkpoints.save(
+                self.position, self.model, self.optimizer, states=states, scaler=self.scaler
+            )
         self.speed.saved()

@@ -39,17 +39,19 @@ def pretrain(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dic
     """
     job = Job.read(folder.job)
     params = cast("PretrainParams", job.params)
-    with surroundings(folder, params.precision, stop) as around:
+    with surroundings(folder, stop) as around:
         device, progress = around.device, around.progress
         seed_everything(params.seed, device)
         progress.status("loading", "Loading the base model")
         train, validation = Texts(job.data, "train"), Texts(job.data, "validation")
-        base = open_base(
-            job.base_model,
-            params,
-            texts=train,
-            cased=RECIPES[get_task(job.task).recipe].cased,
-            scratch_folder=folder.scratch,
+        base = around.team.in_turn(
+            lambda: open_base(
+                job.base_model,
+                params,
+                texts=train,
+                cased=RECIPES[get_task(job.task).recipe].cased,
+                scratch_folder=folder.scratch,
+            )
         )
         network = build_masked(base)
         if params.gradient_checkpointing:
@@ -92,7 +94,9 @@ def pretrain(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dic
         def windows(epoch: int, rows: Sequence[int]) -> list[Window]:
             return [masker.window(corpus[row], row, seed=params.seed, epoch=epoch) for row in rows]
 
-        before = _once(folder.root / "before.json", lambda: measure(0, 0.0))
+        before = around.team.told(
+            lambda: _once(folder.root / "before.json", lambda: measure(0, 0.0))
+        )
         loop = Loop(
             model,
             build_optimizer(model, params),
@@ -104,6 +108,8 @@ def pretrain(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dic
             evaluate=lambda: [-measure(loop.step, loop.epoch)],
         )
         position = loop.run()
+        if not around.team.leads:
+            return {}
         best = position.best_score
         after = -best[0] if best else measure(loop.step, loop.epoch)
         progress.status("saving", "Saving the model")

@@ -44,6 +44,26 @@ class Progress:
         self._file.close()
 
 
+class Silence(Progress):
+    """What the processes of a team write that do not lead it: nothing."""
+
+    def __init__(self) -> None:
+        self.had_earlier_attempt = False
+
+    def write(self, kind: str, **content: Any) -> None:
+        """Nothing is written."""
+
+    def status(self, phase: str, text: str) -> None:
+        """Nothing is said."""
+
+    def step_is_due(self) -> bool:
+        """Never."""
+        return False
+
+    def __exit__(self, *_: object) -> None:
+        """There is no file to close."""
+
+
 def _drop_partial_line(path: Path) -> None:
     """Cut off what a crash left without a line end; no reader has taken it for a line."""
     if not path.exists():

@@ -31,7 +31,7 @@ from app.training import FineTuneParams
 from tests.worker.engine.conftest import events, write_job
 from tests.worker.engine.test_training import ner, sentiment
 from worker.engine.finetune import fine_tune
-from worker.engine.models import open_base
+from worker.engine.models import build_network, open_base
 from worker.engine.predict import Predictor
 from worker.engine.windows import Frame
 from worker.engine.wordpiece import train_wordpiece
@@ -239,3 +239,15 @@ def test_each_family_reads_as_many_pieces_as_it_has_positions(base: Made, tmp_pa
     frame = Frame.of(opened.tokenizer)
     around = {"roberta": (1, 2, 1), "gpt2": (0, 0, 0)}.get(name, (1, 1, 1))
     assert (len(frame.before), len(frame.between), len(frame.after)) == around
+
+
+def test_each_family_has_the_quickest_attention_that_it_can_have(
+    base: Made, tmp_path: Path
+) -> None:
+    name, source = base
+    params = FineTuneParams(base="folder", base_ref=name)
+    opened = open_base(str(source), params, texts=[], cased=True, scratch_folder=tmp_path)
+    network = build_network(opened, "sequence", labels=["good", "bad"])
+    # DeBERTa's weighs positions against words, which PyTorch's fused attention does not know.
+    expected = "eager" if name == "deberta" else "sdpa"
+    assert network.config._attn_implementation == expected
