@@ -3,6 +3,8 @@
 VENV := .venv/bin
 # Two cores are the least that CI has; more make it quicker.
 JOBS ?= logical
+# Tests start many processes: each would compile all that it imports where bytecode is not kept.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help install run dev test check lint format types tests messages bench clean
@@ -25,7 +27,7 @@ test: dev ## All checks and all tests
 	@$(MAKE) --no-print-directory tests
 
 tests: dev ## The tests alone (ARGS="tests/api -x" for some of them)
-	@$(VENV)/python -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
+	@$(VENV)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist worksteal $(ARGS)
 
 # The checks do not need each other.
 check: dev ## Lint, types, import rules and templates, side by side
