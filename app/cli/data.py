@@ -103,8 +103,9 @@ def import_(
         bool | None,
         typer.Option("--header/--no-header", help="Whether the first row names the columns."),
     ] = None,
-    tag_scheme: Annotated[
-        Literal["auto", "iob1", "iob2", "bioes"], typer.Option(help="Of CoNLL tags.")
+    tag_columns: Annotated[
+        Literal["auto", "last", "all"],
+        typer.Option(help="Columns of tags at a CoNLL line's end: all are layers of entities, or not."),
     ] = "auto",
     split: Annotated[
         Literal["train", "validation", "test"] | None,
@@ -130,7 +131,7 @@ def import_(
         "label_map": _pairs(labels, "--label"),
         "delimiter": "\t" if delimiter == "tab" else delimiter,
         "has_header": header,
-        "tag_scheme": tag_scheme,
+        "tag_columns": tag_columns,
     }
     with command():
         actor = actor_for(who)

@@ -46,8 +46,8 @@ class ReadOptions(BaseModel):
     label_separator: str | None = None
     label_map: dict[str, str] = Field(default_factory=dict)
     """The file's labels to the project's: {"0": "negative"}."""
-    tag_scheme: Literal["auto", "iob1", "iob2", "bioes"] = "auto"
-    tag_column: int | None = None
+    tag_columns: Literal["auto", "last", "all"] = "auto"
+    """Where columns of tags follow each other at a line's end: which of them are layers of nested entities."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ _OPENS, _CLOSES = frozenset("BSU"), frozenset("ESLU")
 class ConllReader:
     """Reads a word and its tag a line.
 
-    The word is the first column, the tag the last one; where the first column numbers the words, all
-    trailing tag columns are read as layers of nested entities. Any tag scheme is understood without
+    The word is the first column, or the second where the first numbers the words; the tag is the last one.
+    Where nothing but columns of tags follows the word, or the words are numbered, all trailing columns of
+    tags are layers of nested entities: CoNLL-2003's chunks stand behind parts of speech, and are no
+    entities. `tag_columns` says otherwise. Any tag scheme is understood without
     being told, as conlleval does: B, S, U open an entity, E, S, L, U close it, and an I or M that follows
     nothing of its type opens one.
     """
@@ -77,17 +79,15 @@ def _numbers(n: int) -> list[str]:
 
 
 def _tag_columns(lines: list[list[str]], word_column: int, options: ReadOptions) -> list[int]:
-    width = len(lines[0])
-    if options.tag_column is not None:
-        return [options.tag_column if options.tag_column < width else width - 1]
-    if word_column == 0:
-        return [width - 1]
-    layers = []
-    for column in range(width - 1, word_column, -1):
+    last = len(lines[0]) - 1
+    layers: list[int] = []
+    for column in range(last, word_column, -1):
         if not all(TAG.match(line[column]) for line in lines):
             break
         layers.append(column)
-    return layers or [width - 1]
+    are_layers = word_column > 0 or len(layers) == last
+    wanted = options.tag_columns == "all" or (options.tag_columns == "auto" and are_layers)
+    return layers if layers and wanted else [last]
 
 
 def decode_tags(

@@ -197,7 +197,7 @@ def _options(form: Form) -> importing.ImportOptions:
         "delimiter": {"tab": "\t"}.get(text(form, "delimiter"), text(form, "delimiter")) or None,
         "has_header": {"yes": True, "no": False}.get(text(form, "has_header")),
         "label_map": label_map,
-        "tag_scheme": text(form, "tag_scheme") or None,
+        "tag_columns": text(form, "tag_columns") or None,
     }
     choices = {
         name: text(form, name)

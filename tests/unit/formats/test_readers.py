@@ -105,6 +105,30 @@ def test_every_tag_scheme_says_the_same(tags: list[str]) -> None:
     ]
 
 
+OUTER, INNER = ("Bank of Rome", "ORG"), ("Rome", "LOC")
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "found"),
+    [
+        ("{word} {inner} {outer}", {}, [OUTER, INNER]),
+        ("{number} {word} {outer} {inner}", {}, [OUTER, INNER]),
+        ("{word} NN {inner} {outer}", {}, [OUTER]),
+        ("{word} NN {inner} {outer}", {"tag_columns": "all"}, [OUTER, INNER]),
+        ("{word} {inner} {outer}", {"tag_columns": "last"}, [OUTER]),
+    ],
+)
+def test_columns_of_tags_are_layers_unless_parts_of_speech_stand_between(
+    columns: str, options: dict[str, str], found: list[tuple[str, str]]
+) -> None:
+    tags = [("Bank", "B-ORG", "O"), ("of", "I-ORG", "O"), ("Rome", "I-ORG", "B-LOC")]
+    data = "".join(
+        columns.format(number=number, word=word, outer=outer, inner=inner) + "\n"
+        for number, (word, outer, inner) in enumerate(tags, 1)
+    )
+    assert entities(read("conll", "ner", data, **options)) == [found]
+
+
 def test_chinese_characters_in_columns_are_joined_without_spaces() -> None:
     items = read("conll", "ner", "我 O\n在 O\n上 B-LOC\n海 I-LOC\n")
     assert texts(items) == ["我在上海"]
