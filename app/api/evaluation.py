@@ -140,7 +140,7 @@ class CurvesOut(Answer):
 
     kind: CurveKind
     curves: dict[str, list[dict[str, Any]]] = Field(
-        description="By run; thinned, so that all of them together have at most 40,000 points."
+        description="By run; thinned, so that all of them together have at most 20,000 points."
     )
 
 

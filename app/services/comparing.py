@@ -32,7 +32,7 @@ from app.tasks import get_task
 MAX_COMPARED = 200
 MAX_TESTED = 8
 """Runs whose predictions are read and tested against each other."""
-_ALL_POINTS = 40_000
+_ALL_POINTS = 20_000
 """Points of all curves of a kind together: a page draws no more."""
 
 
