@@ -78,8 +78,7 @@ def start_cross_validation(
             session, person.actor, project_id, wish.version, wish.params, CrossValidateParams
         ),
         name=wish.name,
-        priority=wish.priority,
-        device=wish.device,
+        turn=wish.turn(),
     )
     return get_run(session, person, run.id)
 

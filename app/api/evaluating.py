@@ -7,8 +7,8 @@ from fastapi import APIRouter, Form, UploadFile
 from pydantic import Field
 
 from app.api.problems import problem
-from app.api.runs import RunOut, shown
-from app.api.schemas import Question, RunId
+from app.api.runs import DEVICE, PRIORITY, Device, Priority, RunOut, TurnWish, shown
+from app.api.schemas import RunId
 from app.db import session_scope
 from app.errors import InvalidInput
 from app.http.identity import Db, Person
@@ -22,7 +22,7 @@ router = APIRouter(
 )
 
 
-class EvaluateWish(Question):
+class EvaluateWish(TurnWish):
     """A version to be evaluated on."""
 
     version: int = Field(description="The number of a version.", ge=1, le=2**31 - 1, examples=[1])
@@ -45,6 +45,7 @@ def evaluate_on_version(session: Db, person: Person, run_id: RunId, wish: Evalua
         version_number=wish.version,
         split=wish.split,
         name=wish.name,
+        turn=wish.turn(),
     )
     return shown(runs.get(session, person.actor, run.id))
 
@@ -70,6 +71,8 @@ def evaluate_on_file(
         ),
     ] = "{}",
     name: Annotated[str, Form(description="Left out, it is named after its model.")] = "",
+    priority: Annotated[Priority, Form(description=PRIORITY)] = "normal",
+    device: Annotated[Device | None, Form(description=DEVICE)] = None,
 ) -> RunOut:
     """Evaluate a run's model on a labelled file in GLUE's layout, with GLUE's score."""
     # No session for the request: the upload must hold none while the bytes come in.
@@ -87,6 +90,7 @@ def evaluate_on_file(
         stream=file.file,
         labels=meaning,
         name=name,
+        turn=runs.Turn(priority, device),
     )
     with session_scope(read_only=True) as session:
         return shown(runs.get(session, person.actor, run.id))

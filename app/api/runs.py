@@ -55,19 +55,30 @@ class RunList(Answer):
     next_after: str | None = Field(description="Ask again with it as `after`; null at the end.")
 
 
-class Turn(Question):
+Priority = Literal["urgent", "normal", "idle"]
+Device = Literal["cuda", "cpu"]
+PRIORITY = "`idle`: only when nothing else waits."
+DEVICE = "The kind of device that the run is pinned to; left out, any."
+
+
+class TurnWish(Question):
+    """When a run is done, and on what."""
+
+    priority: Priority = Field("normal", description=PRIORITY)
+    device: Device | None = Field(None, description=DEVICE)
+
+    def turn(self) -> runs.Turn:
+        """The same for the services."""
+        return runs.Turn(self.priority, self.device)
+
+
+class TrainingWish(TurnWish):
     """What any training may be told besides its parameters."""
 
     name: str = Field("", description="Left out, it is named after its base model.", max_length=200)
-    priority: Literal["urgent", "normal", "idle"] = Field(
-        "normal", description="`idle`: only when nothing else waits."
-    )
-    device: Literal["cuda", "cpu"] | None = Field(
-        None, description="The kind of device that the run is pinned to; null: any."
-    )
 
 
-class RunWish(Turn):
+class RunWish(TrainingWish):
     """A training to be started."""
 
     version: int = Field(description="The number of a version.", ge=1, le=2**31 - 1, examples=[1])
@@ -78,7 +89,7 @@ class RunWish(Turn):
     )
 
 
-class PretrainWish(Turn):
+class PretrainWish(TrainingWish):
     """A pre-training to be started."""
 
     params: dict[str, Any] = Field(
@@ -261,8 +272,7 @@ def start_run(session: Db, person: Person, project_id: ProjectId, wish: RunWish)
         version_number=wish.version,
         params=runs.params_from(session, person.actor, project_id, wish.version, wish.params),
         name=wish.name,
-        priority=wish.priority,
-        device=wish.device,
+        turn=wish.turn(),
     )
     return shown(runs.get(session, person.actor, run.id))
 
@@ -279,8 +289,7 @@ def start_pretraining(
         project_id,
         params=runs.pretraining_params(session, person.actor, project_id, wish.params),
         name=wish.name,
-        priority=wish.priority,
-        device=wish.device,
+        turn=wish.turn(),
     )
     return shown(runs.get(session, person.actor, run.id))
 

@@ -105,7 +105,9 @@ def import_(
     ] = None,
     tag_columns: Annotated[
         Literal["auto", "last", "all"],
-        typer.Option(help="Columns of tags at a CoNLL line's end: all are layers of entities, or not."),
+        typer.Option(
+            help="Columns of tags at a CoNLL line's end: all are layers of entities, or not."
+        ),
     ] = "auto",
     split: Annotated[
         Literal["train", "validation", "test"] | None,

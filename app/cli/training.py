@@ -1,4 +1,4 @@
-"""The commands for training: starting a run, watching it, evaluating its model, the list of runs."""
+"""The commands for training: starting a run, watching it, evaluating and pushing its model, the list."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,7 +47,7 @@ Device = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for function in (train, crossvalidate, pretrain, evaluate, glue, search, runs):
+    for function in (train, crossvalidate, pretrain, evaluate, push, glue, search, runs):
         app.command()(function)
 
 
@@ -80,8 +80,7 @@ def train(
                 version_number=number,
                 params=run_service.params_from(session, actor, found.id, number, wishes),
                 name=name,
-                priority=priority,
-                device=device,
+                turn=run_service.Turn(priority, device),
             )
         _started(actor, run, wait=wait)
 
@@ -114,8 +113,7 @@ def crossvalidate(
                     session, actor, found.id, number, wishes, CrossValidateParams
                 ),
                 name=name,
-                priority=priority,
-                device=device,
+                turn=run_service.Turn(priority, device),
             )
         _started(actor, run, wait=wait)
 
@@ -146,8 +144,7 @@ def pretrain(
                 found.id,
                 params=run_service.pretraining_params(session, actor, found.id, wishes),
                 name=name,
-                priority=priority,
-                device=device,
+                turn=run_service.Turn(priority, device),
             )
         _started(actor, run, wait=wait)
 
@@ -177,6 +174,8 @@ def evaluate(
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="Its name; after model and data, if not given.")] = "",
+    priority: Priority = "normal",
+    device: Device = None,
     wait: Wait = False,
     who: As = None,
 ) -> None:
@@ -184,6 +183,7 @@ def evaluate(
     if (file is None) == (version is None) or (file is None) != (layout is None):
         raise typer.BadParameter("give --version, or --glue with a FILE.")
     meaning = dict(_pair(word) for word in labels or ())
+    turn = run_service.Turn(priority, device)
     with command():
         actor = actor_for(who)
         if file is not None:
@@ -196,6 +196,7 @@ def evaluate(
                     stream=stream,
                     labels=meaning,
                     name=name,
+                    turn=turn,
                 )
         else:
             with session_scope() as session:
@@ -209,7 +210,27 @@ def evaluate(
                     version_number=find_version(session, actor, over, version or "latest"),
                     split=split,
                     name=name,
+                    turn=turn,
                 )
+        _started(actor, made, wait=wait)
+
+
+def push(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run with a model.")],
+    repository: Annotated[
+        str, typer.Argument(metavar="OWNER/NAME", help="Where on the hub it goes.")
+    ],
+    private: Annotated[
+        bool, typer.Option("--private/--public", help="Who sees a repository that is new.")
+    ] = True,
+    wait: Wait = False,
+    who: As = None,
+) -> None:
+    """Push a run's model with its card to a hub. The worker does it, with its ANNOTUNE_HUB_TOKEN."""
+    with command():
+        actor = actor_for(who)
+        with session_scope() as session:
+            made = run_service.push(session, actor, run, repo_id=repository, private=private)
         _started(actor, made, wait=wait)
 
 

@@ -215,8 +215,7 @@ def create(
             params=chosen,
             version=version,
             name=f"{title} #{n}",
-            priority="idle",
-            device=device,
+            turn=starting.Turn("idle", device),
             search_id=made.id,
         )
     _note(session, actor, made, "search.create")

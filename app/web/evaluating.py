@@ -1,5 +1,6 @@
 """Evaluating a run's model on other data: on a version, or on a file."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, UploadFile
@@ -12,7 +13,7 @@ from app.formats.glue import TASKS, TEXT_TASKS
 from app.http.identity import Db, Identity, Person
 from app.i18n import gettext as _
 from app.services import runs, versions
-from app.web.forms import Form, Problems, collecting, text
+from app.web.forms import Form, Problems, collecting, text, turn
 from app.web.projects import project_context
 from app.web.render import redirect, render
 
@@ -45,7 +46,8 @@ def _page(
         choices=versions.list_ready(session, person.actor, view.project.task),
         layouts={name: TASKS[name].title for name in layouts},
         model_labels=labels,
-        values={"version": "", "split": "test", "glue": "sst2"} | values,
+        values={"version": "", "split": "test", "glue": "sst2", "priority": "normal", "device": ""}
+        | values,
         problems=problems,
     )
 
@@ -66,10 +68,11 @@ def evaluate_version(
             project_id=project_id,
             version_number=int(number),
             split=text(form, "split", "test"),
+            turn=turn(form),
         )
     if problems:
         values = {name: text(form, name) for name in ("version", "split")}
-        return _page(request, session, person, run_id, values, problems)
+        return _page(request, session, person, run_id, values | asdict(turn(form)), problems)
     return redirect(request, f"/runs/{run.id}")
 
 
@@ -88,11 +91,12 @@ def evaluate_file(
             filename=file.filename or "file",
             stream=file.file,
             labels=meaning,
+            turn=turn(form),
         )
     except (InvalidInput, TooLarge) as error:
         problems = Problems()
         problems.message = error.message
         values = {"glue": glue, **{f"label_{value}": name for value, name in meaning.items()}}
         with session_scope(read_only=True) as session:
-            return _page(request, session, person, run_id, values, problems)
+            return _page(request, session, person, run_id, values | asdict(turn(form)), problems)
     return redirect(request, f"/runs/{run.id}")

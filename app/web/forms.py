@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from app.errors import InvalidInput
+from app.services.runs import Turn
 from app.tasks.base import Json, TaskType
 
 
@@ -24,6 +25,11 @@ def text(form: FormData, name: str, default: str = "") -> str:
     """A text field, as it was sent."""
     value = form.get(name)
     return value if isinstance(value, str) else default
+
+
+def turn(form: FormData) -> Turn:
+    """When a run is to be done, and on what."""
+    return Turn(text(form, "priority", "normal"), text(form, "device"))
 
 
 class Problems:

@@ -1,5 +1,6 @@
 """The forms that start trainings: fine-tuning, cross-validation, pre-training."""
 
+from dataclasses import asdict
 from typing import Any, get_args
 
 from fastapi import APIRouter, Request
@@ -18,7 +19,7 @@ from app.training import (
     PretrainParams,
     TrainingParams,
 )
-from app.web.forms import Form, Problems, collecting, text
+from app.web.forms import Form, Problems, collecting, text, turn
 from app.web.projects import project_context
 from app.web.render import redirect, render
 
@@ -88,20 +89,21 @@ def start_run(
     values = _values(form, params_type)
     with collecting(session, problems):
         params = parse(params_type, values, _("The run cannot be started as it is."))
-        wish: dict[str, Any] = {"version_number": number, "name": text(form, "name"), **_turn(form)}
+        wish: dict[str, Any] = {
+            "version_number": number,
+            "name": text(form, "name"),
+            "turn": turn(form),
+        }
         if isinstance(params, CrossValidateParams):
             run = runs.cross_validate(session, person.actor, project_id, params=params, **wish)
         else:
             run = runs.create(session, person.actor, project_id, params=params, **wish)
     if problems:
-        shown = values | {"kind": "crossvalidate" if is_crossed else "finetune"} | _turn(form)
+        shown = (
+            values | {"kind": "crossvalidate" if is_crossed else "finetune"} | asdict(turn(form))
+        )
         return _train(request, session, person, context, number, shown, problems)
     return redirect(request, f"/runs/{run.id}")
-
-
-def _turn(form: FormData) -> dict[str, str]:
-    """When a run is to be done, and on what, as a form says it."""
-    return {"priority": text(form, "priority", "normal"), "device": text(form, "device")}
 
 
 def _values(form: FormData, kind: type[TrainingParams]) -> dict[str, Any]:
@@ -163,8 +165,8 @@ def start_pretraining(
             project_id,
             params=parse(PretrainParams, values, _("The run cannot be started as it is.")),
             name=text(form, "name"),
-            **_turn(form),
+            turn=turn(form),
         )
     if problems:
-        return _pretrain(request, session, person, context, values | _turn(form), problems)
+        return _pretrain(request, session, person, context, values | asdict(turn(form)), problems)
     return redirect(request, f"/runs/{run.id}")

@@ -83,12 +83,13 @@ def test_a_model_is_evaluated_on_a_version_of_another_project(
     other = make_project(ada, name="Other")
     fill(other, ada, labelled_rows())
     freeze(other, ada, split=SplitPercent(train=0, validation=0, test=100))
-    wish = {"project_id": other.id, "version": 1}
+    wish = {"project_id": other.id, "version": 1, "priority": "urgent", "device": "cpu"}
     started = api.post(f"/runs/{model}/evaluate", json=wish)
     assert started.status_code == 202, started.text
     run = started.json()
     assert (run["kind"], run["project_id"], run["version"]) == ("evaluate", other.id, 1)
     assert (run["params"]["base_ref"], run["params"]["split"]) == (model, "test")
+    assert (run["job"]["priority"], run["job"]["device"]) == (1, "cpu")
     refused = api.post(f"/runs/{model}/evaluate", json=wish | {"split": "train"})
     assert (refused.status_code, refused.json()["problems"][0]["where"]) == (422, "split")
     assert api.post(f"/runs/{model}/evaluate", json={"version": 9}).status_code == 404

@@ -48,6 +48,7 @@ from app.services.runs.reading import (
 )
 from app.services.runs.reporting import RunSpec, complete, prepare, record
 from app.services.runs.starting import (
+    Turn,
     base_folders,
     base_runs,
     create,
@@ -72,6 +73,7 @@ __all__ = [
     "RunSpec",
     "RunView",
     "Sort",
+    "Turn",
     "base_folders",
     "base_runs",
     "cancel",

@@ -16,7 +16,7 @@ from app.models import Project, Run, new_id
 from app.services.access import Actor, project_for
 from app.services.runs.keys import evaluation_key
 from app.services.runs.reading import RunView, label_schema, require_model
-from app.services.runs.starting import queue
+from app.services.runs.starting import Turn, queue
 from app.services.versions import SPLITS, ready
 from app.settings import get_settings
 from app.storage import get_storage
@@ -42,6 +42,7 @@ def evaluate_version(
     version_number: int,
     split: str = "test",
     name: str = "",
+    turn: Turn = Turn(),
 ) -> Run:
     """Queue the evaluation of a run's model on a version: of its own project, or another of its task.
 
@@ -71,6 +72,7 @@ def evaluate_version(
         params=params,
         version=version,
         name=name or f"{model.run.name} · v{version.number} {split}",
+        turn=turn,
     )
 
 
@@ -83,6 +85,7 @@ def evaluate_file(
     stream: IO[bytes],
     labels: Mapping[str, str] | None = None,
     name: str = "",
+    turn: Turn = Turn(),
 ) -> Run:
     """Queue the evaluation of a run's model on a labelled file in GLUE's layout.
 
@@ -99,7 +102,8 @@ def evaluate_file(
         raise InvalidInput.at(
             "glue",
             _(
-                "A model can be scored on files of %(tasks)s.",
+                "This model reads one text at a time, so it can be scored on files of %(tasks)s. For tasks of "
+                "text pairs, “annotune glue TASK GOLD PREDICTIONS” scores a file of predictions.",
                 tasks=", ".join(TASKS[each].title for each in TEXT_TASKS),
             ),
         )
@@ -131,6 +135,7 @@ def evaluate_file(
                 ),
                 version=None,
                 name=name or f"{model.run.name} · {TASKS[task].title}",
+                turn=turn,
                 run_id=new,
             )
     except BaseException:

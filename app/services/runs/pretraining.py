@@ -8,7 +8,7 @@ from app.errors import InvalidInput
 from app.i18n import gettext as _
 from app.models import Project, Run
 from app.services.access import Actor, project_for
-from app.services.runs.starting import check_base, default_name, queue
+from app.services.runs.starting import Turn, check_base, default_name, queue
 from app.tasks.base import parse
 from app.training import LEAST_TEXTS, Base, PretrainParams
 
@@ -35,8 +35,7 @@ def create_pretraining(
     *,
     params: PretrainParams,
     name: str = "",
-    priority: str = "normal",
-    device: str | None = None,
+    turn: Turn = Turn(),
 ) -> Run:
     """Queue a pre-training on the project's texts of this moment. Raises InvalidInput for too few texts or a
     base model that is not to be had."""
@@ -59,6 +58,5 @@ def create_pretraining(
         params=params,
         version=None,
         name=name or default_name(session, project, params, "MLM"),
-        priority=priority,
-        device=device,
+        turn=turn,
     )

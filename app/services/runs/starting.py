@@ -1,5 +1,6 @@
 """Starting runs: their parameters, their base models, their place in the queue."""
 
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import func, select
@@ -20,6 +21,16 @@ from app.training import RUN_KINDS, Base, CrossValidateParams, FineTuneParams, M
 P = TypeVar("P", bound=FineTuneParams)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When a run is done, and on what."""
+
+    priority: str = "normal"
+    """One of `jobs.PRIORITIES`."""
+    device: str | None = None
+    """The kind of device it is pinned to: cuda or cpu; None or empty: any."""
+
+
 def create(
     session: Session,
     actor: Actor,
@@ -28,8 +39,7 @@ def create(
     version_number: int,
     params: FineTuneParams,
     name: str = "",
-    priority: str = "normal",
-    device: str | None = None,
+    turn: Turn = Turn(),
 ) -> Run:
     """Queue a fine-tuning over a version. Raises InvalidInput for a base or head that is not to be had."""
     project = project_for(session, actor, project_id, "manager", write=True)
@@ -43,8 +53,7 @@ def create(
         params=params,
         version=version,
         name=name or default_name(session, project, params, params.head),
-        priority=priority,
-        device=device,
+        turn=turn,
     )
 
 
@@ -56,8 +65,7 @@ def cross_validate(
     version_number: int,
     params: CrossValidateParams,
     name: str = "",
-    priority: str = "normal",
-    device: str | None = None,
+    turn: Turn = Turn(),
 ) -> Run:
     """Queue a cross-validation over a version's training and validation splits. Raises InvalidInput."""
     project = project_for(session, actor, project_id, "manager", write=True)
@@ -82,8 +90,7 @@ def cross_validate(
         params=params,
         version=version,
         name=name or f"{default_name(session, project, params, params.head)} × {params.folds}",
-        priority=priority,
-        device=device,
+        turn=turn,
     )
 
 
@@ -114,17 +121,14 @@ def queue(
     params: ModelParams,
     version: DatasetVersion | None,
     name: str,
-    priority: str = "normal",
-    device: str | None = None,
+    turn: Turn = Turn(),
     search_id: str | None = None,
     run_id: str | None = None,
     secret: str | None = None,
 ) -> Run:
     """Queue a run of any kind for a worker, and note who did it. The parameters have been checked.
 
-    The priority is one of `jobs.PRIORITIES`; the device, the kind that the run is pinned to. Raises
-    InvalidInput for others.
-    `run_id` is that of a run whose file is stored already.
+    Raises InvalidInput for a turn that there is not. `run_id` is that of a run whose file is stored already.
     """
     job = jobs.create(
         session,
@@ -132,8 +136,8 @@ def queue(
         queue=RUN_KINDS[kind].queue,
         project_id=project.id,
         created_by=actor.user_id,
-        priority=check_priority(priority),
-        device=check_device(device),
+        priority=check_priority(turn.priority),
+        device=check_device(turn.device),
         secret=secret,
     )
     run = Run(
