@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,8 @@ from app.settings import get_settings
 
 _KEY = re.compile(r"[a-z]+(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)+")
 CHUNK = 1 << 20
+PART = ".part"
+"""How the name of a file ends that is still being written."""
 
 
 class Storage:
@@ -42,7 +45,7 @@ class Storage:
         """Write a file that appears whole under its key at the end, or not at all."""
         path = self.path(key)
         self.fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        part = f"{path}.{new_id()}.part"
+        part = f"{path}.{new_id()}{PART}"
         try:
             with self.fs.open(part, "wb") as stream:
                 yield stream
@@ -75,13 +78,19 @@ class Storage:
         except FileNotFoundError:
             raise NotFound(f"The stored file {key} is missing.") from None
 
-    def names(self, prefix: str) -> list[str]:
-        """The names below a folder key, relative to it, sorted."""
-        base = self.path(prefix)
-        found = self.fs.find(base)
-        return sorted(
-            str(name)[len(base) + 1 :] for name in found if not str(name).endswith(".part")
-        )
+    def names(self, prefix: str, *, parts: bool = False) -> list[str]:
+        """The names below a folder key, relative to it, sorted; with or without files that are not whole."""
+        base = f"{self.root}/{prefix}"
+        found = (str(name)[len(base) + 1 :] for name in self.fs.find(base))
+        return sorted(name for name in found if parts or not name.endswith(PART))
+
+    def modified(self, key: str) -> datetime:
+        """When a file was written; now, where there is none any more."""
+        try:
+            found: datetime = self.fs.modified(self.path(key))
+        except FileNotFoundError:
+            return datetime.now(UTC)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     def remove(self, key: str) -> None:
         """Remove a file or a folder; nothing happens where there is none."""
@@ -113,7 +122,7 @@ class Storage:
                 raise NotFound(f"The stored folder {key} is missing.")
             return path
         if not folder.is_dir():
-            part = folder.with_name(f"{folder.name}.{new_id()}.part")
+            part = folder.with_name(f"{folder.name}.{new_id()}{PART}")
             names = self.names(key)
             if not names:
                 raise NotFound(f"The stored folder {key} is missing.")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from app.services import jobs, workers
+from app.services import housekeeping, jobs, workers
 from app.settings import get_settings
 from worker import node, workplace
 
@@ -16,6 +16,8 @@ log = structlog.get_logger()
 
 _CLEAR_SECONDS = 600.0
 """So often the folders of ended runs are looked after."""
+_TIDY_SECONDS = 6 * 3600.0
+"""So often the storage is listed, which costs more."""
 
 # While a pass runs, nothing is forked: a child would inherit its locks and connections half-used.
 between_forks = threading.Lock()
@@ -42,11 +44,14 @@ class Reconciler:
         self._stop.set()
 
     def _run(self) -> None:
-        cleared = -_CLEAR_SECONDS
+        cleared, tidied = -_CLEAR_SECONDS, -_TIDY_SECONDS
         while not self._stop.is_set():
             if time.monotonic() - cleared >= _CLEAR_SECONDS:
                 cleared = time.monotonic()
                 self._try(lambda: workplace.clear_leftovers(get_settings()))
+            if time.monotonic() - tidied >= _TIDY_SECONDS:
+                tidied = time.monotonic()
+                self._try(housekeeping.tidy)
             self._try(self._announce)
             self._try(self._reconcile)
             self._stop.wait(get_settings().reconcile_seconds)

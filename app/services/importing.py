@@ -217,7 +217,7 @@ def run(claim: jobs.Claim) -> None:
         except jobs.LostLease:
             raise  # what is staged now belongs to whoever took over
         except BaseException:
-            _unstage(row.id)
+            take_back(row.id)
             raise
     _publish(claim, row, report)
     get_storage().remove(f"uploads/{row.id}")
@@ -225,7 +225,7 @@ def run(claim: jobs.Claim) -> None:
 
 def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     """Read the whole file into staged examples; the report. Raises InvalidInput where nothing is to stay."""
-    _unstage(row.id)
+    take_back(row.id)
     options = ImportOptions(**row.options)
     checker = _Checker(project, options)
     report = _Report(new_labels=checker.new_labels)
@@ -439,7 +439,7 @@ def _add_labels(claim: jobs.Claim, row: Import, names: list[str]) -> None:
         project.label_schema = schema.model_dump(mode="json")
 
 
-def _unstage(import_id: str) -> None:
+def take_back(import_id: str) -> None:
     """Take back what an import has staged (annotations go with their examples)."""
     with session_scope() as session:
         session.execute(
