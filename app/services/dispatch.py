@@ -57,6 +57,17 @@ def wake(job_id: str, queue: str, share: str | None = None) -> bool:
     return True
 
 
+def waiting(queue: str) -> int | None:
+    """How many messages wait in a queue, those that a worker has fetched already not among them. None when the
+    broker does not answer."""
+    try:
+        with _producer().pool.acquire(block=True) as connection:
+            return int(connection.default_channel.queue_declare(queue=queue).message_count)
+    except _BROKER_ERRORS as error:
+        log.warning("broker_unreachable", queue=queue, error=str(error))
+        return None
+
+
 def ask(name: str, args: list[Any], *, queue: str, timeout: float) -> Any:
     """Have a worker compute something now and wait for it. Raises Unavailable."""
     try:

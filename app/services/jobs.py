@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.db import after_commit, session_scope
@@ -310,26 +310,47 @@ def reconcile() -> list[str]:
     Any process may call this at any time, as often as it likes.
     """
     silent = Job.state.in_(("running", "cancelling")) & (Job.lease_until < now())
-    late = now() - timedelta(seconds=get_settings().job_republish_seconds)
-    waiting = (Job.state == "queued") & or_(Job.published_at.is_(None), Job.published_at < late)
+    since = now() - timedelta(seconds=get_settings().job_republish_seconds)
+    waiting = (Job.state == "queued") & or_(Job.published_at.is_(None), Job.published_at < since)
     with session_scope(read_only=True) as session:  # mostly there is nothing to write
         if session.scalar(select(Job.id).where(or_(silent, waiting)).limit(1)) is None:
             return []
+    unsent: list[Job] = []
+    quiet: list[Job] = []
     with session_scope() as session:
         for job in _locked(session, silent):
             _recover(job)
-        lost = []
         for job in _locked(session, waiting):
             if job.attempt >= get_settings().job_attempts:  # the bound was lowered meanwhile
                 _recover(job)
-            else:
-                job.published_at = now()
-                lost.append(job)
+                continue
+            (quiet if job.published_at else unsent).append(job)
+            job.published_at = now()
+        session.flush()
+        queued = _queued_by_broker_queue(session)
+    short = {queue for queue, count in queued.items() if _is_short(queue, count)}
+    lost = unsent + [job for job in quiet if _queue_of(job) in short]
     for n, job in enumerate(lost):
-        if not dispatch.wake(job.id, broker_queue(job.queue, job.device)):
+        if not dispatch.wake(job.id, _queue_of(job)):
             _unpublish([job.id for job in lost[n:]])
             return [job.id for job in lost[:n]]
     return [job.id for job in lost]
+
+
+def _queued_by_broker_queue(session: Session) -> dict[str, int]:
+    rows = session.execute(
+        select(Job.queue, Job.device, func.count())
+        .where(Job.state == "queued")
+        .group_by(Job.queue, Job.device)
+    )
+    return {broker_queue(queue, device): count for queue, device, count in rows}
+
+
+def _is_short(queue: str, jobs: int) -> bool:
+    """Whether fewer messages than jobs wait in a queue of the broker, so that one may be lost. Where each job can
+    have its own, none is sent again: while no worker comes to take them, messages would heap up."""
+    messages = dispatch.waiting(queue)
+    return messages is None or messages < jobs
 
 
 def _locked(session: Session, condition: ColumnElement[bool]) -> list[Job]:
@@ -364,6 +385,10 @@ def _requeue(job: Job) -> None:
     job.lease_owner = job.lease_until = job.published_at = None
 
 
+def _queue_of(job: Job) -> str:
+    return broker_queue(job.queue, job.device)
+
+
 def broker_queue(queue: str, device: str | None) -> str:
     """The broker's queue for the messages of such jobs: only workers that may take a job hear of it."""
     return f"{queue}.{device}" if device else queue
@@ -371,7 +396,7 @@ def broker_queue(queue: str, device: str | None) -> str:
 
 def _send(job: Job, share: str | None = None) -> None:
     """Send the job's message; where that fails, the next reconciliation sends it, without a secret."""
-    if not dispatch.wake(job.id, broker_queue(job.queue, job.device), share):
+    if not dispatch.wake(job.id, _queue_of(job), share):
         _unpublish([job.id])
 
 

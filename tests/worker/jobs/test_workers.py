@@ -79,6 +79,19 @@ def test_a_lost_message_is_sent_again(workshop: Workshop, broker: str, services:
     wait_for_state(job_id, "succeeded", services=services)
 
 
+@on_sqlite
+def test_messages_do_not_heap_up_while_there_is_no_worker(
+    workshop: Workshop, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(get_settings(), "job_republish_seconds", 1e-6)
+    waiting = sorted(workshop.freeze() for _ in range(3))
+    assert [jobs.reconcile() for _ in range(5)] == [[]] * 5
+    assert dispatch.waiting("cpu") == 3
+    forget_messages()
+    assert sorted(jobs.reconcile()) == waiting
+    assert (jobs.reconcile(), dispatch.waiting("cpu")) == ([], 3)
+
+
 def test_a_job_of_a_vanished_worker_is_taken_up_again(
     workshop: Workshop, broker: str, services: Services
 ) -> None:
