@@ -4,6 +4,8 @@
  * hx-get="/runs/x" hx-trigger="news" hx-swap="outerMorph">` gets the event `news` whenever the stream says that
  * something has changed. While the stream is not there, or something on the way holds it back, `news` comes every
  * two seconds instead. A page that nobody sees is quiet, since a browser opens few connections to one server.
+ *
+ * What has not changed and is large need not come again: `<div id="curves" data-stays>` stands for what the page has.
  */
 
 const POLL_MS = 2000;
@@ -83,4 +85,12 @@ export function follow(element) {
 
   document.addEventListener("visibilitychange", look);
   if (!document.hidden) start();
+}
+
+/** A morph leaves alone what its answer only stands for. */
+export function keepWhatStays() {
+  document.addEventListener("htmx:before:morph:node", (event) => {
+    const { newNode } = /** @type {CustomEvent<{newNode: Node}>} */ (event).detail;
+    if (newNode instanceof HTMLElement && "stays" in newNode.dataset) event.preventDefault();
+  });
 }
