@@ -87,10 +87,11 @@ export function follow(element) {
   if (!document.hidden) start();
 }
 
-/** A morph leaves alone what its answer only stands for. */
+/** Has htmx leave alone what an answer only stands for: htmx asks its extensions before it morphs an element. */
 export function keepWhatStays() {
-  document.addEventListener("htmx:before:morph:node", (event) => {
-    const { newNode } = /** @type {CustomEvent<{newNode: Node}>} */ (event).detail;
-    if (newNode instanceof HTMLElement && "stays" in newNode.dataset) event.preventDefault();
+  const { htmx } = /** @type {any} */ (window);
+  htmx.registerExtension("stays", {
+    htmx_before_morph_node: (/** @type {Node} */ _old, /** @type {{newNode: Node}} */ { newNode }) =>
+      !(newNode instanceof HTMLElement && "stays" in newNode.dataset),
   });
 }
