@@ -1,13 +1,17 @@
 """What the whole suite shares: databases of both kinds, settings of its own, a broker, real workers."""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -35,6 +39,20 @@ def wait_for(
     """Wait until something is so, which takes up to so many seconds on a quiet machine, or fail."""
     if not wait_until(lambda: bool(condition()), within=within * PATIENCE):
         pytest.fail(f"after {within * PATIENCE:g} s: {message}")
+
+
+@contextmanager
+def serving(application: FastAPI) -> Iterator[str]:
+    """The address of the application behind a real server, in this process."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(application, log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        wait_for(lambda: server.started, message="the server does not start")
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)
 
 
 def forget_everything() -> None:

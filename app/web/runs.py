@@ -1,8 +1,8 @@
 """A run's page: watching it, what is said of it, what it left."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -25,26 +25,32 @@ from app.web.render import is_htmx, redirect, render
 
 router = APIRouter()
 
+Drawn = Annotated[int, Query(ge=-1, le=2**31 - 1)]
 
-def run_context(session: Session, person: Identity, run_id: str) -> dict[str, Any]:
-    """What the run page and its live part show."""
+
+def run_context(
+    session: Session, person: Identity, run_id: str, *, drawn: runs.Reach | None = None
+) -> dict[str, Any]:
+    """What the run page and its live part show. `drawn`: how far the curves go that an open page has."""
     view = runs.get(session, person.actor, run_id)
-    evaluations = [
-        point
-        for point in runs.points(session, run_id, "evaluation")
-        if point.get("split") == "validation"
-    ]
+    live = view.job.state not in FINAL_STATES
+    reach = runs.reach(session, run_id)
+    curves_stay = live and drawn is not None and drawn.looks_like(reach)
     return {
         **project_context(session, person, view.project.id, "runs"),
         "view": view,
         "kind": RUN_KINDS[view.kind],
         "run": view.run,
         "job": view.job,
-        "live": view.job.state not in FINAL_STATES,
+        "live": live,
         "since": runs.of_runs(session, [run_id])[run_id].token,
         "version": version_of(session, view),
-        "steps": runs.points(session, run_id, "step"),
-        "evaluations": evaluations,
+        "curves_stay": curves_stay,
+        "drawn": drawn if curves_stay else reach,
+        "steps": runs.points(
+            session, run_id, "step", after_step=reach.step - 1 if curves_stay else -1
+        ),
+        "evaluations": [] if curves_stay else _validations(session, run_id),
         "log": runs.log_tail(session, run_id),
         "ahead": runs.queued_before(session, view.job),
         "newest_version": versions.newest_ready(session, view.project.id),
@@ -56,14 +62,29 @@ def run_context(session: Session, person: Identity, run_id: str) -> dict[str, An
     }
 
 
+def _validations(session: Session, run_id: str) -> list[dict[str, Any]]:
+    found = runs.points(session, run_id, "evaluation")
+    return [point for point in found if point.get("split") == "validation"]
+
+
 def _has_issues(view: runs.RunView) -> bool:
     return bool((view.run.result or {}).get("label_issues"))
 
 
 @router.get("/runs/{run_id}")
-def run_page(request: Request, session: Db, person: Person, run_id: str) -> Response:
-    context = run_context(session, person, run_id)
-    template = "partials/run_live.html" if is_htmx(request) else "pages/run.html"
+def run_page(
+    request: Request,
+    session: Db,
+    person: Person,
+    run_id: str,
+    step: Drawn = -1,
+    evaluation: Drawn = -1,
+) -> Response:
+    if is_htmx(request):
+        template, drawn = "partials/run_live.html", runs.Reach(step, evaluation)
+    else:
+        template, drawn = "pages/run.html", None
+    context = run_context(session, person, run_id, drawn=drawn)
     return render(request, template, **context, problems=Problems(), editing=False)
 
 

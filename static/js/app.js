@@ -7,7 +7,7 @@ import { sendCsrfWithHtmx } from "./csrf.js";
 import { editLabels } from "./label-editor.js";
 import { closeMenus } from "./menus.js";
 import { onInsert } from "./insertions.js";
-import { follow } from "./live.js";
+import { follow, keepWhatStays } from "./live.js";
 import { suggestParams } from "./train-form.js";
 import { uploadWithProgress } from "./upload.js";
 
@@ -18,6 +18,7 @@ confirmForms();
 editLabels();
 suggestParams();
 uploadWithProgress();
+keepWhatStays();
 
 onInsert("[data-reload]", () => location.reload());
 onInsert("[data-live]", follow);

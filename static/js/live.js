@@ -4,6 +4,8 @@
  * hx-get="/runs/x" hx-trigger="news" hx-swap="outerMorph">` gets the event `news` whenever the stream says that
  * something has changed. While the stream is not there, or something on the way holds it back, `news` comes every
  * two seconds instead. A page that nobody sees is quiet, since a browser opens few connections to one server.
+ *
+ * What has not changed and is large need not come again: `<div id="curves" data-stays>` stands for what the page has.
  */
 
 const POLL_MS = 2000;
@@ -83,4 +85,13 @@ export function follow(element) {
 
   document.addEventListener("visibilitychange", look);
   if (!document.hidden) start();
+}
+
+/** Has htmx leave alone what an answer only stands for: htmx asks its extensions before it morphs an element. */
+export function keepWhatStays() {
+  const { htmx } = /** @type {any} */ (window);
+  htmx.registerExtension("stays", {
+    htmx_before_morph_node: (/** @type {Node} */ _old, /** @type {{newNode: Node}} */ { newNode }) =>
+      !(newNode instanceof HTMLElement && "stays" in newNode.dataset),
+  });
 }

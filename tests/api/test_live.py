@@ -1,14 +1,11 @@
 """Open pages hear of news: over a real server, since only there an answer can go on while others come in."""
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from app.db import session_scope
@@ -18,22 +15,15 @@ from app.models import Project, Run, User
 from app.services import accounts, jobs, runs
 from app.training import FineTuneParams
 from tests.api.conftest import Site
-from tests.conftest import wait_for
+from tests.conftest import serving, wait_for
 from tests.factories import actor, fill, freeze, join, labelled_rows, make_project, make_user
 
 
 @pytest.fixture(scope="module")
 def address(application: FastAPI) -> Iterator[str]:
     """The application behind a real server."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(application, log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        wait_for(lambda: server.started, message="the server does not start")
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(10)
+    with serving(application) as url:
+        yield url
 
 
 @pytest.fixture

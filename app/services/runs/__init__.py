@@ -1,6 +1,14 @@
 """Runs: starting them, what they report, what they leave, what people say of them."""
 
-from app.services.runs.curves import MAX_CURVE_POINTS, curves, log_chunks, log_tail, points
+from app.services.runs.curves import (
+    MAX_CURVE_POINTS,
+    Reach,
+    curves,
+    log_chunks,
+    log_tail,
+    points,
+    reach,
+)
 from app.services.runs.describing import MAX_NOTE, MAX_TAG, describe, tags_of_project
 from app.services.runs.evaluating import (
     evaluable,
@@ -68,6 +76,7 @@ __all__ = [
     "MOST",
     "Leaderboard",
     "News",
+    "Reach",
     "RunFilter",
     "RunPage",
     "RunSpec",
@@ -111,6 +120,7 @@ __all__ = [
     "pretraining_params",
     "push",
     "queued_before",
+    "reach",
     "record",
     "remove",
     "require_labels",

@@ -1,6 +1,7 @@
 """What a run has measured and written so far."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, cast, func, literal, select, union
@@ -11,6 +12,32 @@ from app.models import Run, RunLog, RunPoint
 
 MAX_CURVE_POINTS = 1000
 _LOG_TAIL = 64_000
+_UNSEEN = 0.01
+"""A curve that has grown by no more than this share of its length looks the same: five pixels of a chart's 500."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a run's curves go: its last step, and the step of its last evaluation; -1 where there is none."""
+
+    step: int = -1
+    evaluation: int = -1
+
+    def looks_like(self, newer: "Reach") -> bool:
+        """Whether curves that go so far show what newer ones would."""
+        grown = newer.step - self.step  # less than 0 where a run was taken up from a checkpoint
+        return newer.evaluation == self.evaluation and 0 <= grown <= self.step * _UNSEEN
+
+
+def reach(session: Session, run_id: str) -> Reach:
+    """How far a run's curves go by now."""
+    last = (
+        select(func.max(RunPoint.step))
+        .where(RunPoint.run_id == run_id, RunPoint.kind == kind)
+        .scalar_subquery()
+        for kind in ("step", "evaluation")
+    )
+    return Reach(*(-1 if step is None else step for step in session.execute(select(*last)).one()))
 
 
 def points(
