@@ -12,8 +12,8 @@ from app.models import Run, RunLog, RunPoint
 
 MAX_CURVE_POINTS = 1000
 _LOG_TAIL = 64_000
-_UNSEEN = 0.01
-"""A curve that has grown by no more than this share of its length looks the same: five pixels of a chart's 500."""
+_UNSEEN = 0.002
+"""A curve that has grown by no more than this share of its length looks the same: a pixel of a chart's 500."""
 
 
 @dataclass(frozen=True, slots=True)
