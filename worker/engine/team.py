@@ -128,17 +128,24 @@ def assembled(folder: Path, size: int) -> Iterator[Team]:
         with _helpers(folder, size) as watch, joined(0, size, meeting) as team:
             try:
                 yield team
-            except Stopped:
-                raise
-            except Exception:
-                watch.end_as_the_first_that_failed(within=2.0)
+            except BaseException as error:
+                if not isinstance(error, Stopped):
+                    watch.end_as_the_first_that_failed(within=2.0)
+                # First of all: when the leader is gone, they would take that for their own failure.
+                watch.dismiss()
                 raise
             team.told(lambda: None)
 
 
 @contextmanager
 def joined(rank: int, size: int, meeting: Path) -> Iterator[Team]:
-    """A team whose processes find each other by a file, which must not be there before."""
+    """A team whose processes find each other by a file, which must not be there before.
+
+    Who fails does not leave the group: between GPUs that waits until all do, and they may wait for this one.
+    The end of the process is the end of its part in it.
+    """
+    if dist.is_initialized():  # by an earlier team, the others of which are gone
+        dist.destroy_process_group()
     # Objects and words go through the processor; only tensors of a GPU need NCCL.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if torch.cuda.is_available():
@@ -146,10 +153,8 @@ def joined(rank: int, size: int, meeting: Path) -> Iterator[Team]:
     dist.init_process_group(
         backend, init_method=meeting.as_uri(), rank=rank, world_size=size, timeout=_PATIENCE
     )
-    try:
-        yield Team(rank, size)
-    finally:
-        dist.destroy_process_group()
+    yield Team(rank, size)
+    dist.destroy_process_group()
 
 
 class _Watch:
@@ -173,6 +178,13 @@ class _Watch:
         """Watch no more."""
         self._over.set()
         self._thread.join()
+
+    def dismiss(self) -> None:
+        """Watch no more, and end all of them."""
+        self.close()
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
     def _watch(self) -> None:
         while not self._over.wait(_WATCH_SECONDS):
@@ -207,10 +219,7 @@ def _helpers(folder: Path, size: int) -> Iterator[_Watch]:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_END_SECONDS)
     finally:
-        watch.close()
-        for process in processes:
-            process.kill()
-            process.wait()
+        watch.dismiss()
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:

@@ -1,0 +1,75 @@
+"""What goes wrong in one process of a team ends all of them, with its own words."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from tests.worker.engine.test_checkpoint import job
+from tests.worker.engine.test_team import together
+from worker import trainer
+from worker.engine.job import Folder
+
+FAULT = """
+import os, time
+import torch.distributed
+from worker.engine.errors import ModelError
+from worker.engine.loop import Loop
+
+rank = int(os.environ.get("ANNOTUNE_TRAINER_PLACE", "0/1").partition("/")[0])
+"""
+"""What each process of a training does before all else, in these tests."""
+
+LONG = 120.0
+"""Seconds that several processes may take to start on a slow machine."""
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(tmp_path: Path, settings: Settings) -> Iterator[Start]:
+    """Starts a training whose processes have a fault."""
+    started = []
+
+    def start(folder: Folder, fault: str = "") -> subprocess.Popen[bytes]:
+        (tmp_path / "fault").mkdir()
+        (tmp_path / "fault" / "sitecustomize.py").write_text(FAULT + fault)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "worker.train", str(folder.root)],
+            env=trainer.environment(settings, online=False)
+            | {"PYTHONPATH": str(tmp_path / "fault")},
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        trainer.kill_group(process.pid)
+        process.wait()
+
+
+@pytest.mark.parametrize(("rank", "size"), [(0, 2), (1, 3)])
+def test_all_end_with_the_words_of_the_one_that_failed(
+    tmp_path: Path, start: Start, rank: int, size: int
+) -> None:
+    """Between GPUs a process that leaves the group waits for the others to leave it, too."""
+    folder = together(job(tmp_path / "run"), size)
+    training = start(
+        folder,
+        f"""
+def fail(loop, windows):
+    raise ModelError("This one went astray.")
+
+torch.distributed.destroy_process_group = lambda: time.sleep(1000)
+if rank == {rank}:
+    Loop._accumulate = fail
+""",
+    )
+    assert training.wait(LONG) == 1
+    assert json.loads(folder.error.read_text())["message"] == "This one went astray."
