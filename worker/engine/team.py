@@ -21,6 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from app.processes import die_with
 from worker.engine.errors import Stopped
 
 PLACE = "ANNOTUNE_TRAINER_PLACE"
@@ -202,12 +203,15 @@ class _Watch:
 @contextmanager
 def _helpers(folder: Path, size: int) -> Iterator[_Watch]:
     """The other processes of a team, until the leader leaves the block."""
+    leader = os.getpid()
     processes = [
         subprocess.Popen(
             [sys.executable, "-P", "-m", "worker.train", str(folder)],
             env=os.environ | {PLACE: f"{rank}/{size}"},
             # The lock of the working folder is theirs, too.
             close_fds=False,
+            # A GPU that waits for another one's numbers would wait for ever.
+            preexec_fn=lambda: die_with(leader),
         )
         for rank in range(1, size)
     ]

@@ -1,14 +1,19 @@
-"""What goes wrong in one process of a team ends all of them, with its own words."""
+"""What goes wrong in one process of a team ends all of them, with its own words, and none is left behind."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.settings import Settings
+from tests.conftest import wait_for
+from tests.worker.engine.conftest import events
 from tests.worker.engine.test_checkpoint import job
 from tests.worker.engine.test_team import together
 from worker import trainer
@@ -73,3 +78,27 @@ if rank == {rank}:
     )
     assert training.wait(LONG) == 1
     assert json.loads(folder.error.read_text())["message"] == "This one went astray."
+
+
+def test_no_process_outlives_the_leader(tmp_path: Path, start: Start) -> None:
+    """A GPU that waits for the other's gradients does not hear that nobody is there any more."""
+    folder = together(job(tmp_path / "run"))
+    training = start(
+        folder,
+        """
+accumulate = Loop._accumulate
+
+def wait(loop, windows):
+    if loop.position.step:
+        time.sleep(1000)
+    return accumulate(loop, windows)
+
+if rank:
+    Loop._accumulate = wait
+""",
+    )
+    wait_for(lambda: folder.progress.exists() and events(folder, "step"), within=LONG)
+    (helper,) = psutil.Process(training.pid).children()
+    os.kill(training.pid, signal.SIGKILL)
+    psutil.wait_procs([helper], timeout=10)
+    assert not helper.is_running()
