@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from app.processes import die_with
 from worker.engine.errors import Stopped
@@ -65,6 +65,21 @@ class Team:
                 bucket, torch.split(flat, [t.numel() for t in bucket]), strict=True
             ):
                 tensor.copy_(part.view_as(tensor))
+
+    def add_up_gradients(self, parameters: Iterable[nn.Parameter], *others: Tensor) -> None:
+        """Replace the gradients of all, and other tensors, by their sums over all.
+
+        What a process has left out by chance (LayerDrop) has no gradient there, but all need the same ones:
+        they get one that is nothing where another process has some.
+        """
+        learned = list(parameters)
+        if self.size > 1:
+            has = torch.tensor([int(parameter.grad is not None) for parameter in learned])
+            dist.all_reduce(has, op=dist.ReduceOp.MAX)
+            for parameter, some in zip(learned, has.tolist(), strict=True):
+                if some and parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+        self.add_up([*(p.grad for p in learned if p.grad is not None), *others])
 
     def told(self, action: Callable[[], T]) -> T:
         """What the action gives the leader, who alone does it, told to all. Where it raises Stopped, all do."""

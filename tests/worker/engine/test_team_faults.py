@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from transformers import AutoTokenizer, OPTConfig, OPTForSequenceClassification
 
 from app.settings import Settings
 from tests.conftest import wait_for
@@ -17,6 +18,7 @@ from tests.worker.engine.conftest import events
 from tests.worker.engine.test_checkpoint import job
 from tests.worker.engine.test_team import together
 from worker import trainer
+from worker.engine.finetune import fine_tune
 from worker.engine.job import Folder
 
 FAULT = """
@@ -102,3 +104,28 @@ if rank:
     os.kill(training.pid, signal.SIGKILL)
     psutil.wait_procs([helper], timeout=10)
     assert not helper.is_running()
+
+
+def test_a_layer_that_one_process_skips_is_learned_by_the_other(
+    tmp_path: Path, start: Start
+) -> None:
+    """LayerDrop leaves layers out by chance, and each process throws its own dice."""
+    first = job(tmp_path / "first", epochs=1)
+    fine_tune(first)
+    base = tmp_path / "base"
+    tokenizer = AutoTokenizer.from_pretrained(first.model)
+    tokenizer.save_pretrained(base)
+    config = OPTConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        word_embed_proj_dim=32,
+        ffn_dim=64,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        layerdrop=0.5,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    OPTForSequenceClassification(config).save_pretrained(base)
+    wanted = {"base": "folder", "base_ref": "base", "base_model": str(base), "epochs": 2}
+    folder = together(job(tmp_path / "run", **wanted))
+    assert start(folder).wait(LONG) == 0
