@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -162,6 +163,8 @@ def joined(rank: int, size: int, meeting: Path) -> Iterator[Team]:
     """
     if dist.is_initialized():  # by an earlier team, the others of which are gone
         dist.destroy_process_group()
+    for library in ("GLOO", "NCCL"):  # whoever calls is heard, and words are unpickled
+        os.environ.setdefault(f"{library}_SOCKET_IFNAME", _loopback())
     # Objects and words go through the processor; only tensors of a GPU need NCCL.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if torch.cuda.is_available():
@@ -239,6 +242,12 @@ def _helpers(folder: Path, size: int) -> Iterator[_Watch]:
                 process.wait(_END_SECONDS)
     finally:
         watch.dismiss()
+
+
+def _loopback() -> str:
+    """The name of the network that does not leave the machine."""
+    networks = psutil.net_if_addrs().items()
+    return next((n for n, found in networks if any(a.address == "127.0.0.1" for a in found)), "lo")
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:

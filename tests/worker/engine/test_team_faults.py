@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,3 +130,28 @@ def test_a_layer_that_one_process_skips_is_learned_by_the_other(
     wanted = {"base": "folder", "base_ref": "base", "base_model": str(base), "epochs": 2}
     folder = together(job(tmp_path / "run", **wanted))
     assert start(folder).wait(LONG) == 0
+
+
+LISTENING = """
+import sys
+from pathlib import Path
+
+import psutil
+
+from worker.engine.team import joined
+
+with joined(0, 1, Path(sys.argv[1])):
+    print(*[found.laddr.ip for found in psutil.Process().net_connections()])
+"""
+
+
+def test_processes_hear_each_other_inside_the_machine_only(tmp_path: Path) -> None:
+    """Else they would listen at the address that the machine's name stands for."""
+    found = [each.address for other in psutil.net_if_addrs().values() for each in other]
+    own = [ip for ip in found if ip.count(".") == 3 and not ip.startswith("127.")]
+    named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', *own[:1]]
+    if not own or not shutil.which("unshare") or subprocess.run([*named, "true"]).returncode:
+        pytest.skip("this user may not name the machine by its address")
+    words = [*named, sys.executable, "-c", LISTENING, str(tmp_path / "meeting")]
+    told = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    assert set(told.stdout.split()) == {"127.0.0.1"}
