@@ -7,6 +7,7 @@ that the supervisor has started; it alone evaluates, writes, and hears of the wi
 """
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +28,8 @@ from worker.engine.errors import Stopped
 
 PLACE = "ANNOTUNE_TRAINER_PLACE"
 """Environment variable that tells a process which it is, as "rank/size"; the leader has none."""
+STOPPED = 75
+"""Exit code of a training that was asked to stop and can go on."""
 BUCKET = 1 << 23
 """Numbers that are added up at once: few messages, and little memory for them."""
 _PATIENCE = timedelta(days=30)
@@ -212,7 +215,10 @@ class _Watch:
     def _end_if_failed(self) -> None:
         for process in self.processes:
             code = process.poll()
-            if code is not None and code < 0:
+            if code in (-signal.SIGTERM, -signal.SIGINT):
+                # Asked to stop, like this one, before it could hear that: nobody has begun.
+                os._exit(STOPPED)
+            elif code is not None and code < 0:
                 os.kill(os.getpid(), -code)
             elif code:
                 os._exit(code)

@@ -107,6 +107,14 @@ if rank:
     assert not helper.is_running()
 
 
+def test_a_wish_to_stop_that_comes_before_all_can_hear_it_is_granted(
+    tmp_path: Path, start: Start
+) -> None:
+    folder = together(job(tmp_path / "run"))
+    training = start(folder, "if rank: os.kill(os.getpid(), 15)")
+    assert training.wait(LONG) == trainer.STOPPED
+
+
 def test_a_layer_that_one_process_skips_is_learned_by_the_other(
     tmp_path: Path, start: Start
 ) -> None:
