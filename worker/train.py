@@ -5,6 +5,7 @@ not even error.json can be written, 74 for a full disk and 71 for a full memory 
 """
 
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -53,7 +54,8 @@ def main(arguments: list[str]) -> int:
         print("The run has its result already.")
         return 0
     try:
-        folder.error.unlink(missing_ok=True)
+        if leads:
+            folder.error.unlink(missing_ok=True)
         result = carry_out(folder, stop=lambda: bool(asked))
     except Stopped:
         if not leads:
@@ -67,7 +69,8 @@ def main(arguments: list[str]) -> int:
             traceback.print_exc(file=sys.stdout)
             print(f"[failed] {category}: {message}")
         try:
-            write_json(folder.error, {"category": category, "message": message})
+            if leads or not folder.error.exists():  # the others fail because the first one did
+                write_json(folder.error, {"category": category, "message": message})
         except OSError:
             return _CODES.get(category, 1)
         return 1
@@ -78,4 +81,9 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # At once: of a team that failed, a process whose libraries tidy up waits for those that are gone.
+    os._exit(code)

@@ -51,8 +51,13 @@ class Trainer:
                 # People label on the same machine, perhaps: pages go before training.
                 niceness=5,
             )
-            (folder / "group").write_text(str(process.pid))
-        return cls(process)
+            started = cls(process)
+            try:
+                (folder / "group").write_text(str(process.pid))
+            except OSError:  # nobody would watch it, nor find it
+                started.kill()
+                raise
+        return started
 
     def wait(self, seconds: float) -> int | None:
         """The exit code once the process has ended (negative: the signal that ended it), else None."""

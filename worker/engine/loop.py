@@ -190,8 +190,7 @@ class Loop:
         share = factor(self.position.step, total=self.total_steps, warmup=self.params.warmup_ratio)
         set_rates(self.optimizer, share)
         loss = self._backward(windows)
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        self.around.team.add_up([*gradients, loss])
+        self.around.team.add_up_gradients(self.model.parameters(), loss)
         self.scaler.unscale_(self.optimizer)
         self._gradient_norm = nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.scaler.step(self.optimizer)

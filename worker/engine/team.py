@@ -7,24 +7,29 @@ that the supervisor has started; it alone evaluates, writes, and hears of the wi
 """
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
+from app.processes import die_with
 from worker.engine.errors import Stopped
 
 PLACE = "ANNOTUNE_TRAINER_PLACE"
 """Environment variable that tells a process which it is, as "rank/size"; the leader has none."""
+STOPPED = 75
+"""Exit code of a training that was asked to stop and can go on."""
 BUCKET = 1 << 23
 """Numbers that are added up at once: few messages, and little memory for them."""
 _PATIENCE = timedelta(days=30)
@@ -64,6 +69,21 @@ class Team:
                 bucket, torch.split(flat, [t.numel() for t in bucket]), strict=True
             ):
                 tensor.copy_(part.view_as(tensor))
+
+    def add_up_gradients(self, parameters: Iterable[nn.Parameter], *others: Tensor) -> None:
+        """Replace the gradients of all, and other tensors, by their sums over all.
+
+        What a process has left out by chance (LayerDrop) has no gradient there, but all need the same ones:
+        they get one that is nothing where another process has some.
+        """
+        learned = list(parameters)
+        if self.size > 1:
+            has = torch.tensor([int(parameter.grad is not None) for parameter in learned])
+            dist.all_reduce(has, op=dist.ReduceOp.MAX)
+            for parameter, some in zip(learned, has.tolist(), strict=True):
+                if some and parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+        self.add_up([*(p.grad for p in learned if p.grad is not None), *others])
 
     def told(self, action: Callable[[], T]) -> T:
         """What the action gives the leader, who alone does it, told to all. Where it raises Stopped, all do."""
@@ -128,17 +148,26 @@ def assembled(folder: Path, size: int) -> Iterator[Team]:
         with _helpers(folder, size) as watch, joined(0, size, meeting) as team:
             try:
                 yield team
-            except Stopped:
-                raise
-            except Exception:
-                watch.end_as_the_first_that_failed(within=2.0)
+            except BaseException as error:
+                if not isinstance(error, Stopped):
+                    watch.end_as_the_first_that_failed(within=2.0)
+                # First of all: when the leader is gone, they would take that for their own failure.
+                watch.dismiss()
                 raise
             team.told(lambda: None)
 
 
 @contextmanager
 def joined(rank: int, size: int, meeting: Path) -> Iterator[Team]:
-    """A team whose processes find each other by a file, which must not be there before."""
+    """A team whose processes find each other by a file, which must not be there before.
+
+    Who fails does not leave the group: between GPUs that waits until all do, and they may wait for this one.
+    The end of the process is the end of its part in it.
+    """
+    if dist.is_initialized():  # by an earlier team, the others of which are gone
+        dist.destroy_process_group()
+    for library in ("GLOO", "NCCL"):  # whoever calls is heard, and words are unpickled
+        os.environ.setdefault(f"{library}_SOCKET_IFNAME", _loopback())
     # Objects and words go through the processor; only tensors of a GPU need NCCL.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if torch.cuda.is_available():
@@ -146,10 +175,8 @@ def joined(rank: int, size: int, meeting: Path) -> Iterator[Team]:
     dist.init_process_group(
         backend, init_method=meeting.as_uri(), rank=rank, world_size=size, timeout=_PATIENCE
     )
-    try:
-        yield Team(rank, size)
-    finally:
-        dist.destroy_process_group()
+    yield Team(rank, size)
+    dist.destroy_process_group()
 
 
 class _Watch:
@@ -174,6 +201,13 @@ class _Watch:
         self._over.set()
         self._thread.join()
 
+    def dismiss(self) -> None:
+        """Watch no more, and end all of them."""
+        self.close()
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
     def _watch(self) -> None:
         while not self._over.wait(_WATCH_SECONDS):
             self._end_if_failed()
@@ -181,7 +215,10 @@ class _Watch:
     def _end_if_failed(self) -> None:
         for process in self.processes:
             code = process.poll()
-            if code is not None and code < 0:
+            if code in (-signal.SIGTERM, -signal.SIGINT):
+                # Asked to stop, like this one, before it could hear that: nobody has begun.
+                os._exit(STOPPED)
+            elif code is not None and code < 0:
                 os.kill(os.getpid(), -code)
             elif code:
                 os._exit(code)
@@ -190,12 +227,15 @@ class _Watch:
 @contextmanager
 def _helpers(folder: Path, size: int) -> Iterator[_Watch]:
     """The other processes of a team, until the leader leaves the block."""
+    leader = os.getpid()
     processes = [
         subprocess.Popen(
             [sys.executable, "-P", "-m", "worker.train", str(folder)],
             env=os.environ | {PLACE: f"{rank}/{size}"},
             # The lock of the working folder is theirs, too.
             close_fds=False,
+            # A GPU that waits for another one's numbers would wait for ever.
+            preexec_fn=lambda: die_with(leader),
         )
         for rank in range(1, size)
     ]
@@ -207,10 +247,13 @@ def _helpers(folder: Path, size: int) -> Iterator[_Watch]:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_END_SECONDS)
     finally:
-        watch.close()
-        for process in processes:
-            process.kill()
-            process.wait()
+        watch.dismiss()
+
+
+def _loopback() -> str:
+    """The name of the network that does not leave the machine."""
+    networks = psutil.net_if_addrs().items()
+    return next((n for n, found in networks if any(a.address == "127.0.0.1" for a in found)), "lo")
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
