@@ -25,7 +25,11 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _KEEP_LOG_SECONDS = 7 * 86400.0
 _LEAST_FREE = 5 << 30
 """Bytes of the disk: with fewer, no checkpoints are kept for later."""
-_TO_RESUME = ("checkpoints", "folds", "scratch", "progress.jsonl")
+_TO_RESUME = (
+    *("checkpoints", "scratch", "progress.jsonl"),
+    "folds",  # of a cross-validation
+    *("texts.jsonl", "texts.json", "before.json"),  # of a pre-training
+)
 
 
 def prepare(folder: Path, spec: RunSpec, settings: Settings) -> None:

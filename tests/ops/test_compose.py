@@ -14,7 +14,8 @@ from app.settings import Settings
 ROOT = Path(__file__).parent.parent.parent
 SERVICE_KEYS = {
     "build", "command", "depends_on", "deploy", "environment", "healthcheck", "image", "init",
-    "ports", "profiles", "restart", "stop_grace_period", "volumes",
+    "ports", "profiles", "restart",
+    "shm_size", "stop_grace_period", "volumes",
 }  # fmt: skip
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -125,9 +126,9 @@ def test_no_secret_is_written_down_and_every_variable_is_explained() -> None:
     assert "postgresql+psycopg://annotune:${POSTGRES_PASSWORD:?" in text
 
 
-def test_the_gpu_is_reserved() -> None:
+def test_the_gpus_are_reserved() -> None:
     devices = SERVICES["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]
-    assert devices == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
+    assert devices == [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
     assert SERVICES["worker-gpu"]["profiles"] == ["gpu"]
     assert SERVICES["worker-cpu"]["profiles"] == ["cpu"]
     assert "COMPOSE_PROFILES=cpu" in (ROOT / ".env.example").read_text()

@@ -23,6 +23,16 @@ def test_a_resumed_cross_validation_has_its_finished_folds(
     assert not (tmp_path / "model").exists()
 
 
+def test_a_resumed_pre_training_goes_on_with_the_texts_and_the_measure_it_began_with(
+    tmp_path: Path, settings: Settings
+) -> None:
+    names = {"texts.jsonl", "texts.json", "before.json"}
+    for name in (*names, "result.json"):
+        (tmp_path / name).write_text("{}")
+    workplace.keep_for_resuming(tmp_path, settings)
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
 def trainers(folder: Path) -> Iterator[psutil.Process]:
     for process in psutil.process_iter(["cmdline"]):
         if str(folder) in (process.info["cmdline"] or []):

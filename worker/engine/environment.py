@@ -128,6 +128,8 @@ def seed_everything(seed: int, device: Device) -> None:
     if device.torch.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # That is for finding mistakes, and slow.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def describe(device: Device, *, processes: int = 1) -> dict[str, Any]:

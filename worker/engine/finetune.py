@@ -232,7 +232,8 @@ def train(
         all_steps=all_steps,
     )
     position = loop.run()
-    merge_adapters(network)
+    if around.team.leads:
+        merge_adapters(network)
     return Trained(recipe, encoder, run, splits, encoded, counts, position, parameters, first_step)
 
 

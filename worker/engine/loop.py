@@ -132,7 +132,8 @@ class Loop:
         return position
 
     def _restore(self) -> Position:
-        around, newest = self.around, self.checkpoints.newest()
+        around = self.around
+        newest = around.team.told(self.checkpoints.newest)
         if not around.team.leads:
             # All have begun with the same weights; what each leaves out (dropout) is its own.
             torch.manual_seed(self.params.seed + around.team.rank)
@@ -145,6 +146,8 @@ class Loop:
                 scaler=self.scaler,
                 rank=around.team.rank,
             )
+            # When all have read it: the leader may remove it soon.
+            self.position = around.team.gathered(self.position)[0]
         if newest is not None or (around.progress.had_earlier_attempt and not self.first_step):
             around.progress.write("resumed", step=self.step)
             log.info("Going on from step %d", self.step)
@@ -249,6 +252,9 @@ class Loop:
         )
 
     def _save(self) -> None:
+        # With fp16 a step may overflow, and is left out.
+        if not self.scaler.is_enabled() and not math.isfinite(self._gradient_norm):
+            raise astray(self.step)
         self.position.seconds = self.speed.seconds
         states = self.around.team.gathered(random_states(self.around.device.torch))
         if self.around.team.leads:

@@ -63,6 +63,9 @@ class Team:
         if self.size == 1:
             return
         for bucket in _buckets(tensors):
+            if len(bucket) == 1 and bucket[0].is_contiguous():  # an embedding, which is large
+                dist.all_reduce(bucket[0])
+                continue
             flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
             dist.all_reduce(flat)
             for tensor, part in zip(

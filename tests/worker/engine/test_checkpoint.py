@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.worker.engine.conftest import events, write_job
-from worker.engine.errors import Stopped
+from worker.engine import progress
+from worker.engine.errors import ModelError, Stopped
 from worker.engine.finetune import fine_tune
 from worker.engine.job import Folder
+from worker.engine.loop import Loop
 
 SCHEMA = {"mode": "single", "labels": [{"name": "good"}, {"name": "bad"}]}
 WORDS = {"good": ("lovely", "warm", "funny"), "bad": ("dull", "clumsy", "dreary")}
@@ -143,3 +146,24 @@ def test_only_the_last_checkpoints_and_the_best_are_kept(tmp_path: Path) -> None
     assert len(steps(folder)) <= 3
     assert result["best_step"] in steps(folder)
     assert not list(folder.checkpoints.glob(".*"))
+
+
+def test_weights_that_are_no_numbers_are_never_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = job(tmp_path, checkpoint_seconds=1e-6)
+    accumulate, calls = Loop._accumulate, []
+
+    def astray_at_the_fourth(loop: Loop, windows: Any) -> Any:
+        loss = accumulate(loop, windows)
+        calls.append(loss)
+        if len(calls) == 4:
+            for parameter in loop.model.parameters():
+                parameter.grad = torch.full_like(parameter, float("nan"))
+        return loss
+
+    monkeypatch.setattr(Loop, "_accumulate", astray_at_the_fourth)
+    monkeypatch.setattr(progress, "STEP_INTERVAL", 3600.0)  # nothing is reported in between
+    with pytest.raises(ModelError, match="no longer a number at step 4"):
+        fine_tune(folder)
+    assert steps(folder) == [3]
