@@ -13,6 +13,7 @@ from app.i18n import get_locale, gettext, mark
 from app.models import AuditEntry
 from app.services.searches import SearchView
 from app.tasks.base import Label
+from app.training import RUN_KINDS
 from app.training.search import is_logarithmic
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
@@ -52,7 +53,7 @@ _METRICS = {
     "matthews": mark("Matthews"),
 }
 
-_SHARES = _METRICS.keys() - {"loss"}
+_SHARES = _METRICS.keys() - {"loss", "perplexity"}
 
 _ACTIONS = {
     "frames.clear": mark("emptied the frame inventory"),
@@ -106,10 +107,10 @@ def duration(seconds: float | None) -> str:
         return "—"
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return gettext("%(s)s s", s=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+        return gettext("%(min)s min %(s)s s", min=whole // 60, s=whole % 60)
+    return gettext("%(h)s h %(min)s min", h=whole // 3600, min=whole % 3600 // 60)
 
 
 def ago(moment: datetime | None) -> str:
@@ -182,15 +183,22 @@ def split_title(name: str) -> str:
     return gettext(_SPLITS[name])
 
 
+def unit(name: str) -> str:
+    """What stands behind a metric's figures in a chart."""
+    return "%" if name in _SHARES else ""
+
+
 def series(points: list[dict[str, Any]], path: str) -> list[list[float]]:
-    """[step, value] pairs of one value of each point; `metrics.loss` looks into `metrics`."""
+    """[step, value] pairs of one value of each point, shares as per cents; `metrics.loss` looks into
+    `metrics`."""
+    factor = 100 if unit(path.removeprefix("metrics.")) else 1
     pairs = []
     for point in points:
         value: Any = point
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         if isinstance(value, int | float):
-            pairs.append([point["step"], value])
+            pairs.append([point["step"], factor * value])
     return pairs
 
 
@@ -244,9 +252,30 @@ def heat(difference: float | None) -> str:
     return f"delta-{'up' if difference > 0 else 'down'}-{min(5, 1 + int(abs(difference) / 0.02))}"
 
 
+_PARAMETERS = {
+    name: str(field.title)
+    for kind in RUN_KINDS.values()
+    for name, field in kind.params.model_fields.items()
+}
+
+
+def parameter_title(name: str) -> str:
+    """A parameter's name for people, as the forms have it; one that is unknown by now stays as it is."""
+    return gettext(_PARAMETERS[name]) if name in _PARAMETERS else name
+
+
 def parameter(value: Any) -> str:
     """A parameter's value for people."""
-    return f"{value:g}" if isinstance(value, float) else "—" if value is None else str(value)
+    match value:
+        case None | "":
+            return "—"
+        case bool():
+            return gettext("yes") if value else gettext("no")
+        case float():
+            return f"{value:g}"
+        case dict():
+            return ", ".join(f"{key} = {item}" for key, item in value.items()) or "—"
+    return str(value)
 
 
 def scatter(view: SearchView, name: str) -> dict[str, Any]:
@@ -259,7 +288,7 @@ def scatter(view: SearchView, name: str) -> dict[str, Any]:
     is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
     ticks = [] if is_number else list(dict.fromkeys(map(parameter, values)))
     points = [
-        [value if is_number else ticks.index(parameter(value)), child.score("validation")]
+        [value if is_number else ticks.index(parameter(value)), 100 * child.score("validation")]
         for child, value in zip(scored, values, strict=True)
     ]
     is_best = [child is view.best for child in scored]
@@ -268,7 +297,8 @@ def scatter(view: SearchView, name: str) -> dict[str, Any]:
         for wanted in (False, True)
     ]
     return {
-        "x": name,
+        "x": parameter_title(name),
+        "unit": "%",
         "kind": "scatter",
         "log": is_number and is_logarithmic(name),
         "ticks": ticks,
@@ -311,8 +341,10 @@ FILTERS = {
     "metric_title": metric_title,
     "series": series,
     "score_series": score_series,
+    "unit": unit,
     "run_series": run_series,
     "parameter": parameter,
+    "parameter_title": parameter_title,
     "scatter": scatter,
     "signed": signed,
     "heat": heat,
