@@ -140,7 +140,7 @@ def to_json(value: Any) -> Markup:
 
 def percent(value: float | None) -> str:
     """A share of 1 as per cents with one decimal."""
-    return "—" if value is None else f"{100 * value:.1f}"
+    return "—" if value is None else f"{round(100 * value, 1) + 0.0:.1f}".replace("-", "−")
 
 
 def perplexity(value: float) -> str:
@@ -162,6 +162,32 @@ def signed(value: float) -> str:
 def p_value(value: float) -> str:
     """A p-value for people."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def confusion_table(confusion: dict[str, Any]) -> dict[str, Any]:
+    """A confusion matrix as a page shows it: without labels that neither gold nor the model says, and with
+    what is only gold or only predicted on its own side.
+
+    `columns` are [name, title] pairs; each of `rows` has its name, title, total, and a count a column.
+    """
+    names, counts = confusion["labels"], confusion["counts"]
+    of_spans = names[-2:] == ["missed", "spurious"]
+    titles = {"missed": gettext("missed"), "spurious": gettext("spurious")} if of_spans else {}
+    used = [i for i in range(len(names)) if any(counts[i]) or any(row[i] for row in counts)]
+    columns = [i for i in used if not of_spans or names[i] != "spurious"]
+    return {
+        "columns": [[names[i], titles.get(names[i], names[i])] for i in columns],
+        "rows": [
+            {
+                "name": names[i],
+                "title": titles.get(names[i], names[i]),
+                "total": sum(counts[i]),
+                "counts": [counts[i][j] for j in columns],
+            }
+            for i in used
+            if not of_spans or names[i] != "missed"
+        ],
+    }
 
 
 def metric_title(name: str) -> str:
@@ -342,6 +368,7 @@ FILTERS = {
     "series": series,
     "score_series": score_series,
     "unit": unit,
+    "confusion_table": confusion_table,
     "run_series": run_series,
     "parameter": parameter,
     "parameter_title": parameter_title,
