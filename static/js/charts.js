@@ -18,6 +18,8 @@ const UPLOT = new URL("../vendor/uplot-1.6.32/uPlot.iife.min.js", import.meta.ur
 
 const LINES = ["--accent", "--info", "--warning", "--danger", "--success"];
 const HEIGHT = 256;
+/** Pixels from one word under the x axis to the next, where their places are given. */
+const TICK_ROOM = 56;
 /** What ticks of steps lie apart: there is no half step. */
 const STEPS = [0, 1, 2, 3, 4, 5, 6, 7, 8].flatMap((power) => [1, 2, 5].map((n) => n * 10 ** power));
 const FEW_POINTS = 40;
@@ -229,7 +231,7 @@ function drawLegend(element, { data, wishes, parts }) {
         const button = Object.assign(document.createElement("button"), { type: "button", className: "chart-line" });
         button.dataset.series = name;
         const mark = piece("chart-mark");
-        mark.dataset.kind = isScatter(data) ? "spot" : i % 2 ? "dashed" : "solid";
+        mark.dataset.kind = (isScatter(data) ? ["ring", "disc"] : ["solid", "dashed"])[i % 2];
         button.append(mark, name);
         return button;
       }),
@@ -414,7 +416,7 @@ function options(element, chart) {
       setSeries: [(/** @type {any} */ plot, /** @type {number | null} */ at) => many && nameLine(chart, plot, at)],
     },
     axes: [
-      { ...axis, size: 26, ...xTicks(data), label: data.x, labelFont: font, labelSize: 18, labelGap: 0 },
+      { ...axis, size: 26, ...xTicks(chart), label: data.x, labelFont: font, labelSize: 18, labelGap: 0 },
       { ...axis, size: 58, values: words },
     ],
     series: [
@@ -430,7 +432,8 @@ function options(element, chart) {
           // Few points are dots as well, so that a single evaluation can be seen.
           points: { show: item.points.length < (many ? 3 : FEW_POINTS), size: 5 },
         };
-        if (isScatter(data)) return [{ ...line, paths: () => null, points: { show: true, size: 8 } }];
+        const spot = { show: true, size: 8, fill: i % 2 ? stroke : undefined };
+        if (isScatter(data)) return [{ ...line, paths: () => null, points: spot }];
         const faint = { ...line, width: 1, alpha: 0.3, points: { show: false }, show: !many };
         return wishes.smooth > 0 ? [faint, line] : [line];
       }),
@@ -453,16 +456,25 @@ function xScale(data) {
 }
 
 /**
- * The words under the x axis.
- * @param {ChartData} data
+ * The words under the x axis: of a scatter those values that were tried, as far as there is room for them.
+ * @param {Chart} chart
  */
-function xTicks(data) {
-  const places = (data.ticks ?? []).map((_word, i) => i);
-  return {
-    ...(places.length && { splits: () => places }),
-    ...(!isScatter(data) && { incrs: STEPS }),
-    values: (/** @type {any} */ _u, /** @type {(number | null)[]} */ v) => v.map((x) => place(data, x)),
+function xTicks(chart) {
+  const { data } = chart;
+  const values = (/** @type {any} */ _u, /** @type {(number | null)[]} */ v) => v.map((x) => place(data, x));
+  if (!isScatter(data)) return { incrs: STEPS, values };
+  const splits = (/** @type {any} */ plot) => {
+    const tried = new Set(chart.data.series.flatMap((item) => item.points.map(([x]) => x)));
+    let last = -Infinity;
+    return [...tried].sort((a, b) => a - b).filter((x) => {
+      const at = plot.valToPos(x, "x");
+      const room = at - last >= TICK_ROOM;
+      if (room) last = at;
+      return room;
+    });
   };
+  // The library's own filter would keep the powers of ten alone.
+  return { splits, values, filter: (/** @type {any} */ _u, /** @type {number[]} */ v) => v };
 }
 
 /**
