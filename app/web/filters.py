@@ -309,15 +309,19 @@ def scatter(view: SearchView, name: str) -> dict[str, Any]:
 
     Words have places in the order in which they were written.
     """
-    scored = [child for child in view.children if child.score("validation") is not None]
-    values = [child.run.params.get(name) for child in scored]
+    scored = [
+        (child, 100 * score)
+        for child in view.children
+        if (score := child.score("validation")) is not None
+    ]
+    values = [child.run.params.get(name) for child, _score in scored]
     is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
     ticks = [] if is_number else list(dict.fromkeys(map(parameter, values)))
     points = [
-        [value if is_number else ticks.index(parameter(value)), 100 * child.score("validation")]
-        for child, value in zip(scored, values, strict=True)
+        [value if is_number else ticks.index(parameter(value)), score]
+        for (_child, score), value in zip(scored, values, strict=True)
     ]
-    is_best = [child is view.best for child in scored]
+    is_best = [child is view.best for child, _score in scored]
     groups = [
         [point for point, best in zip(points, is_best, strict=True) if best is wanted]
         for wanted in (False, True)

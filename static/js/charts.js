@@ -394,6 +394,7 @@ function options(element, chart) {
   const { data, wishes } = chart;
   const many = data.series.length > MANY;
   const color = colorReader(element);
+  const surface = color("--surface");
   const grid = { stroke: color("--line"), width: 1 };
   const font = "12px system-ui, sans-serif";
   const axis = { stroke: color("--ink-muted"), grid, ticks: { show: false }, font };
@@ -430,9 +431,9 @@ function options(element, chart) {
           spanGaps: true,
           dash: i % 2 && !many ? [6, 3] : undefined,
           // Few points are dots as well, so that a single evaluation can be seen.
-          points: { show: item.points.length < (many ? 3 : FEW_POINTS), size: 5 },
+          points: { show: item.points.length < (many ? 3 : FEW_POINTS), size: 5, fill: surface },
         };
-        const spot = { show: true, size: 8, fill: i % 2 ? stroke : undefined };
+        const spot = { show: true, size: 8, fill: i % 2 ? stroke : surface };
         if (isScatter(data)) return [{ ...line, paths: () => null, points: spot }];
         const faint = { ...line, width: 1, alpha: 0.3, points: { show: false }, show: !many };
         return wishes.smooth > 0 ? [faint, line] : [line];
