@@ -51,9 +51,11 @@ _METRICS = {
     "loss": mark("Loss"),
     "perplexity": mark("Perplexity"),
     "matthews": mark("Matthews"),
+    "mean_absolute_error": mark("Mean absolute error"),
+    "quadratic_kappa": mark("Quadratic kappa"),
 }
 
-_SHARES = _METRICS.keys() - {"loss", "perplexity"}
+_SHARES = _METRICS.keys() - {"loss", "perplexity", "mean_absolute_error"}
 
 _ACTIONS = {
     "frames.clear": mark("emptied the frame inventory"),
@@ -229,12 +231,12 @@ def series(points: list[dict[str, Any]], path: str) -> list[list[float]]:
 
 
 def score_series(evaluations: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One curve for each validation score, the loss apart."""
+    """One curve for each validation score that is a share, so that they have one axis."""
     names = dict.fromkeys(
         name
         for point in evaluations
         for name in point.get("metrics", {})
-        if name != "loss" and not name.endswith(("precision", "recall"))
+        if unit(name) and not name.endswith(("precision", "recall"))
     )
     return [
         {"label": metric_title(name), "points": series(evaluations, f"metrics.{name}")}
