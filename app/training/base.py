@@ -29,7 +29,7 @@ class ModelParams(BaseModel):
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"],
         Field(
-            title=mark("Precision"),
+            title=mark("Numeric precision"),
             description=mark("Auto takes bf16, or fp16 on an older GPU, where that is fast."),
         ),
     ] = "auto"

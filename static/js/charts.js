@@ -16,7 +16,7 @@ const UPLOT = new URL("../vendor/uplot-1.6.32/uPlot.iife.min.js", import.meta.ur
 /** @typedef {{plot: any, shape: string, parts: Parts, data: ChartData, wishes: Wishes}} Chart */
 /** @typedef {{area: HTMLElement, legend: HTMLElement, tip: HTMLElement, range: HTMLInputElement, log: HTMLButtonElement}} Parts */
 
-const LINES = ["--accent", "--info", "--warning", "--danger", "--success"];
+const LINES = ["--accent", "--info", "--warning", "--danger", "--ink-muted"];
 const HEIGHT = 256;
 /** Pixels from one word under the x axis to the next, where their places are given. */
 const TICK_ROOM = 56;
