@@ -259,7 +259,7 @@ function showValues(chart) {
   const rows = data.series.flatMap((item, i) => {
     if (wishes.hidden.includes(item.label)) return [];
     const values = here.map((at) => plot.data[i * lines + lines][at]).filter((value) => value !== null && value !== undefined);
-    return values.length ? [`${item.label} ${values.map((value) => figure(value, data.unit)).join(", ")}`] : [];
+    return values.length ? [`${item.label} ${values.map((value) => reading(value, data.unit)).join(", ")}`] : [];
   });
   const head = `${data.x} ${place(data, xs[index])}`;
   parts.tip.replaceChildren(
@@ -282,6 +282,16 @@ function nameLine({ parts }, plot, at) {
 }
 
 /**
+ * A value as it is read off: per cents have one decimal, as in the tables.
+ * @param {number} value
+ * @param {string} [unit]
+ */
+function reading(value, unit) {
+  return unit ? `${value.toFixed(1)}${unit}` : figure(value);
+}
+
+/**
+ * A value as a tick, whose digits follow from the scale.
  * @param {number} value
  * @param {string} [unit]
  */
