@@ -14,23 +14,29 @@ class ModelParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    base: Annotated[Base, Field(description=mark("Where the starting weights come from."))] = (
-        "packaged"
-    )
+    base: Annotated[
+        Base,
+        Field(title=mark("Base model"), description=mark("Where the starting weights come from.")),
+    ] = "packaged"
     base_ref: Annotated[
         str | None,
         Field(
+            title=mark("Which base model"),
             max_length=200,
             description=mark("Hub id, folder name or run id, when the base needs one."),
         ),
     ] = None
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"],
-        Field(description=mark("Auto takes bf16, or fp16 on an older GPU, where that is fast.")),
+        Field(
+            title=mark("Numeric precision"),
+            description=mark("Auto takes bf16, or fp16 on an older GPU, where that is fast."),
+        ),
     ] = "auto"
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1, description=mark("Makes a run repeatable."))] = (
-        42
-    )
+    seed: Annotated[
+        int,
+        Field(title=mark("Seed"), ge=0, le=2**31 - 1, description=mark("Makes a run repeatable.")),
+    ] = 42
 
     @model_validator(mode="after")
     def _base_has_its_reference(self) -> Self:
@@ -46,59 +52,103 @@ class TrainingParams(ModelParams):
     equal numbers."""
 
     epochs: Annotated[
-        int, Field(ge=1, le=1000, description=mark("Passes over the training split."))
+        int,
+        Field(
+            title=mark("Epochs"), ge=1, le=1000, description=mark("Passes over the training split.")
+        ),
     ] = 3
     batch_size: Annotated[
-        int, Field(ge=1, le=1024, description=mark("Examples per optimiser step."))
+        int,
+        Field(
+            title=mark("Batch size"),
+            ge=1,
+            le=1024,
+            description=mark("Examples per optimiser step."),
+        ),
     ] = 32
     gradient_accumulation: Annotated[
         int,
         Field(
-            ge=1, le=256, description=mark("Micro-batches a step is split into, to save memory.")
+            title=mark("Gradient accumulation"),
+            ge=1,
+            le=256,
+            description=mark("Micro-batches a step is split into, to save memory."),
         ),
     ] = 1
     gradient_checkpointing: Annotated[
         bool,
         Field(
-            description=mark("Compute the layers twice, to train longer texts in the same memory.")
+            title=mark("Gradient checkpointing"),
+            description=mark("Compute the layers twice, to train longer texts in the same memory."),
         ),
     ] = False
     learning_rate: Annotated[
-        float, Field(gt=0, le=1, description=mark("Peak learning rate of the encoder (AdamW)."))
+        float,
+        Field(
+            title=mark("Learning rate"),
+            gt=0,
+            le=1,
+            description=mark("Peak learning rate of the encoder (AdamW)."),
+        ),
     ] = 1e-4
     weight_decay: Annotated[
-        float, Field(ge=0, le=1, description=mark("Decoupled weight decay."))
+        float,
+        Field(title=mark("Weight decay"), ge=0, le=1, description=mark("Decoupled weight decay.")),
     ] = 0.01
     warmup_ratio: Annotated[
         float,
-        Field(ge=0, le=1, description=mark("Share of the steps over which the rate rises from 0.")),
+        Field(
+            title=mark("Warm-up"),
+            ge=0,
+            le=1,
+            description=mark("Share of the steps over which the rate rises from 0."),
+        ),
     ] = 0.1
     max_length: Annotated[
         int,
         Field(
+            title=mark("Window length"),
             ge=16,
             le=8192,
             description=mark("Sub-word pieces per window; longer texts go in several windows."),
         ),
     ] = 256
     scratch_layers: Annotated[
-        int, Field(ge=1, le=48, description=mark("Layers of a model from scratch."))
+        int,
+        Field(
+            title=mark("From scratch: layers"),
+            ge=1,
+            le=48,
+            description=mark("Layers of a model from scratch."),
+        ),
     ] = 4
     scratch_hidden: Annotated[
         int,
         Field(
-            ge=32, le=2048, multiple_of=32, description=mark("Hidden size of a model from scratch.")
+            title=mark("From scratch: hidden size"),
+            ge=32,
+            le=2048,
+            multiple_of=32,
+            description=mark("Hidden size of a model from scratch."),
         ),
     ] = 256
     scratch_vocab: Annotated[
         int,
         Field(
-            ge=200, le=250_000, description=mark("WordPiece vocabulary of a model from scratch.")
+            title=mark("From scratch: vocabulary"),
+            ge=200,
+            le=250_000,
+            description=mark("WordPiece vocabulary of a model from scratch."),
         ),
     ] = 8000
     checkpoint_seconds: Annotated[
         float,
-        Field(gt=0, le=86_400, description=mark("A checkpoint at least this often, in seconds.")),
+        Field(
+            title=mark("Seconds between checkpoints"),
+            gt=0,
+            le=86_400,
+            description=mark("A checkpoint at least this often, in seconds."),
+        ),
     ] = 60.0
 
     @model_validator(mode="after")

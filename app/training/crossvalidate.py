@@ -14,6 +14,7 @@ class CrossValidateParams(FineTuneParams):
     folds: Annotated[
         int,
         Field(
+            title=mark("Folds"),
             ge=2,
             le=20,
             description=mark(

@@ -19,24 +19,29 @@ _LEAST_STEPS, _MOST_EPOCHS = 250, 30
 class FineTuneParams(TrainingParams):
     """Parameters of a fine-tuning run."""
 
-    head: Annotated[Head, Field(description=mark("Softmax, or a CRF over tag sequences."))] = (
-        "softmax"
-    )
+    head: Annotated[
+        Head, Field(title=mark("Head"), description=mark("Softmax, or a CRF over tag sequences."))
+    ] = "softmax"
     tuning: Annotated[
         Tuning,
         Field(
+            title=mark("Weights"),
             description=mark(
                 "Which weights are trained: all; small matrices beside them (LoRA), for large models; or "
                 "the head alone. The latter two like a learning rate of about 0.001."
-            )
+            ),
         ),
     ] = "full"
-    lora_rank: Annotated[int, Field(ge=1, le=256, description=mark("Rank of LoRA's matrices."))] = (
-        16
-    )
+    lora_rank: Annotated[
+        int,
+        Field(
+            title=mark("Rank of LoRA"), ge=1, le=256, description=mark("Rank of LoRA's matrices.")
+        ),
+    ] = 16
     early_stopping: Annotated[
         int | None,
         Field(
+            title=mark("Early stopping"),
             ge=1,
             le=1000,
             description=mark(
@@ -47,12 +52,19 @@ class FineTuneParams(TrainingParams):
     head_learning_rate: Annotated[
         float | None,
         Field(
-            gt=0, le=1, description=mark("Learning rate of a CRF's transitions; empty means 0.01.")
+            title=mark("Learning rate of the CRF"),
+            gt=0,
+            le=1,
+            description=mark("Learning rate of a CRF's transitions; empty means 0.01."),
         ),
     ] = None
     max_train_examples: Annotated[
         int | None,
-        Field(ge=1, description=mark("Train on a seeded sample of this many; empty means all.")),
+        Field(
+            title=mark("Training examples at most"),
+            ge=1,
+            description=mark("Train on a seeded sample of this many; empty means all."),
+        ),
     ] = None
 
     def for_base(self, base: Base) -> "FineTuneParams":

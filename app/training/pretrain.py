@@ -22,6 +22,7 @@ class PretrainParams(TrainingParams):
     mask_probability: Annotated[
         float,
         Field(
+            title=mark("Share of masked words"),
             ge=0.01,
             le=0.6,
             description=mark("Share of the words that are masked, anew in each epoch."),
@@ -30,6 +31,7 @@ class PretrainParams(TrainingParams):
     validation_percent: Annotated[
         int,
         Field(
+            title=mark("Validation, per cent"),
             ge=1,
             le=50,
             description=mark(

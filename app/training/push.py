@@ -14,23 +14,30 @@ class PushParams(ModelParams):
     """Parameters of a push: which run's model goes where. The token is no parameter: it is never stored."""
 
     base: Annotated[
-        Literal["run"], Field(description=mark("Where the starting weights come from."))
+        Literal["run"],
+        Field(title=mark("Base model"), description=mark("Where the starting weights come from.")),
     ] = "run"
     repo_id: Annotated[
         str,
         Field(
+            title=mark("Repository"),
             max_length=193,
             pattern=rf"^{_NAME}(/{_NAME})?$",
             description=mark("Where on the hub: owner/name, or a name of the token's owner."),
         ),
     ]
     private: Annotated[
-        bool, Field(description=mark("Whether only its owners see a repository that is new."))
+        bool,
+        Field(
+            title=mark("Private"),
+            description=mark("Whether only its owners see a repository that is new."),
+        ),
     ] = True
     own_token: Annotated[
         bool,
         Field(
-            description=mark("Whether a token was typed for this push, or the worker's is used.")
+            title=mark("Own token"),
+            description=mark("Whether a token was typed for this push, or the worker's is used."),
         ),
     ] = False
 

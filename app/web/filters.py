@@ -13,6 +13,7 @@ from app.i18n import get_locale, gettext, mark
 from app.models import AuditEntry
 from app.services.searches import SearchView
 from app.tasks.base import Label
+from app.training import RUN_KINDS
 from app.training.search import is_logarithmic
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
@@ -50,9 +51,11 @@ _METRICS = {
     "loss": mark("Loss"),
     "perplexity": mark("Perplexity"),
     "matthews": mark("Matthews"),
+    "mean_absolute_error": mark("Mean absolute error"),
+    "quadratic_kappa": mark("Quadratic kappa"),
 }
 
-_SHARES = _METRICS.keys() - {"loss"}
+_SHARES = _METRICS.keys() - {"loss", "perplexity", "mean_absolute_error"}
 
 _ACTIONS = {
     "frames.clear": mark("emptied the frame inventory"),
@@ -106,10 +109,10 @@ def duration(seconds: float | None) -> str:
         return "—"
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return gettext("%(s)s s", s=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+        return gettext("%(min)s min %(s)s s", min=whole // 60, s=whole % 60)
+    return gettext("%(h)s h %(min)s min", h=whole // 3600, min=whole % 3600 // 60)
 
 
 def ago(moment: datetime | None) -> str:
@@ -139,7 +142,7 @@ def to_json(value: Any) -> Markup:
 
 def percent(value: float | None) -> str:
     """A share of 1 as per cents with one decimal."""
-    return "—" if value is None else f"{100 * value:.1f}"
+    return "—" if value is None else f"{round(100 * value, 1) + 0.0:.1f}".replace("-", "−")
 
 
 def perplexity(value: float) -> str:
@@ -163,6 +166,32 @@ def p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def confusion_table(confusion: dict[str, Any]) -> dict[str, Any]:
+    """A confusion matrix as a page shows it: without labels that neither gold nor the model says, and with
+    what is only gold or only predicted on its own side.
+
+    `columns` are [name, title] pairs; each of `rows` has its name, title, total, and a count a column.
+    """
+    names, counts = confusion["labels"], confusion["counts"]
+    of_spans = names[-2:] == ["missed", "spurious"]
+    titles = {"missed": gettext("missed"), "spurious": gettext("spurious")} if of_spans else {}
+    used = [i for i in range(len(names)) if any(counts[i]) or any(row[i] for row in counts)]
+    columns = [i for i in used if not of_spans or names[i] != "spurious"]
+    return {
+        "columns": [[names[i], titles.get(names[i], names[i])] for i in columns],
+        "rows": [
+            {
+                "name": names[i],
+                "title": titles.get(names[i], names[i]),
+                "total": sum(counts[i]),
+                "counts": [counts[i][j] for j in columns],
+            }
+            for i in used
+            if not of_spans or names[i] != "missed"
+        ],
+    }
+
+
 def metric_title(name: str) -> str:
     """A metric's name for people."""
     return gettext(_METRICS[name]) if name in _METRICS else name.replace("_", " ")
@@ -182,25 +211,32 @@ def split_title(name: str) -> str:
     return gettext(_SPLITS[name])
 
 
+def unit(name: str) -> str:
+    """What stands behind a metric's figures in a chart."""
+    return "%" if name in _SHARES else ""
+
+
 def series(points: list[dict[str, Any]], path: str) -> list[list[float]]:
-    """[step, value] pairs of one value of each point; `metrics.loss` looks into `metrics`."""
+    """[step, value] pairs of one value of each point, shares as per cents; `metrics.loss` looks into
+    `metrics`."""
+    factor = 100 if unit(path.removeprefix("metrics.")) else 1
     pairs = []
     for point in points:
         value: Any = point
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         if isinstance(value, int | float):
-            pairs.append([point["step"], value])
+            pairs.append([point["step"], factor * value])
     return pairs
 
 
 def score_series(evaluations: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One curve for each validation score, the loss apart."""
+    """One curve for each validation score that is a share, so that they have one axis."""
     names = dict.fromkeys(
         name
         for point in evaluations
         for name in point.get("metrics", {})
-        if name != "loss" and not name.endswith(("precision", "recall"))
+        if unit(name) and not name.endswith(("precision", "recall"))
     )
     return [
         {"label": metric_title(name), "points": series(evaluations, f"metrics.{name}")}
@@ -244,9 +280,30 @@ def heat(difference: float | None) -> str:
     return f"delta-{'up' if difference > 0 else 'down'}-{min(5, 1 + int(abs(difference) / 0.02))}"
 
 
+_PARAMETERS = {
+    name: str(field.title)
+    for kind in RUN_KINDS.values()
+    for name, field in kind.params.model_fields.items()
+}
+
+
+def parameter_title(name: str) -> str:
+    """A parameter's name for people, as the forms have it; one that is unknown by now stays as it is."""
+    return gettext(_PARAMETERS[name]) if name in _PARAMETERS else name
+
+
 def parameter(value: Any) -> str:
     """A parameter's value for people."""
-    return f"{value:g}" if isinstance(value, float) else "—" if value is None else str(value)
+    match value:
+        case None | "":
+            return "—"
+        case bool():
+            return gettext("yes") if value else gettext("no")
+        case float():
+            return f"{value:g}"
+        case dict():
+            return ", ".join(f"{key} = {item}" for key, item in value.items()) or "—"
+    return str(value)
 
 
 def scatter(view: SearchView, name: str) -> dict[str, Any]:
@@ -254,21 +311,26 @@ def scatter(view: SearchView, name: str) -> dict[str, Any]:
 
     Words have places in the order in which they were written.
     """
-    scored = [child for child in view.children if child.score("validation") is not None]
-    values = [child.run.params.get(name) for child in scored]
+    scored = [
+        (child, 100 * score)
+        for child in view.children
+        if (score := child.score("validation")) is not None
+    ]
+    values = [child.run.params.get(name) for child, _score in scored]
     is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
     ticks = [] if is_number else list(dict.fromkeys(map(parameter, values)))
     points = [
-        [value if is_number else ticks.index(parameter(value)), child.score("validation")]
-        for child, value in zip(scored, values, strict=True)
+        [value if is_number else ticks.index(parameter(value)), score]
+        for (_child, score), value in zip(scored, values, strict=True)
     ]
-    is_best = [child is view.best for child in scored]
+    is_best = [child is view.best for child, _score in scored]
     groups = [
         [point for point, best in zip(points, is_best, strict=True) if best is wanted]
         for wanted in (False, True)
     ]
     return {
-        "x": name,
+        "x": parameter_title(name),
+        "unit": "%",
         "kind": "scatter",
         "log": is_number and is_logarithmic(name),
         "ticks": ticks,
@@ -311,8 +373,11 @@ FILTERS = {
     "metric_title": metric_title,
     "series": series,
     "score_series": score_series,
+    "unit": unit,
+    "confusion_table": confusion_table,
     "run_series": run_series,
     "parameter": parameter,
+    "parameter_title": parameter_title,
     "scatter": scatter,
     "signed": signed,
     "heat": heat,

@@ -8,6 +8,7 @@ import { editLabels } from "./label-editor.js";
 import { closeMenus } from "./menus.js";
 import { onInsert } from "./insertions.js";
 import { follow, keepWhatStays } from "./live.js";
+import { showTab } from "./tabs.js";
 import { suggestParams } from "./train-form.js";
 import { uploadWithProgress } from "./upload.js";
 
@@ -16,6 +17,7 @@ watchColors();
 closeMenus();
 confirmForms();
 editLabels();
+showTab();
 suggestParams();
 uploadWithProgress();
 keepWhatStays();

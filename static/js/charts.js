@@ -4,20 +4,24 @@
  * is drawn with uPlot; when a swap changes the attribute, the same chart takes the new data. Smoothing, the
  * logarithmic scale and hidden lines are kept in this browser, by the element's id.
  *
- * With `"kind": "scatter"` it has points without lines, where several may have the same x, and no controls;
+ * A `"unit"` stands behind the values. With `"kind": "scatter"` it has points without lines, where several may have the same x, and no controls;
  * there `"log"` makes x logarithmic, and `"ticks"` names its places 0, 1, ….
  */
 
 const UPLOT = new URL("../vendor/uplot-1.6.32/uPlot.iife.min.js", import.meta.url);
 
 /** @typedef {{label: string, points: [number, number][]}} Series */
-/** @typedef {{x: string, series: Series[], kind?: "scatter", log?: boolean, ticks?: string[]}} ChartData */
+/** @typedef {{x: string, series: Series[], unit?: string, kind?: "scatter", log?: boolean, ticks?: string[]}} ChartData */
 /** @typedef {{smooth: number, log: boolean, hidden: string[]}} Wishes */
 /** @typedef {{plot: any, shape: string, parts: Parts, data: ChartData, wishes: Wishes}} Chart */
 /** @typedef {{area: HTMLElement, legend: HTMLElement, tip: HTMLElement, range: HTMLInputElement, log: HTMLButtonElement}} Parts */
 
-const LINES = ["--accent", "--info", "--warning", "--danger", "--success"];
-const HEIGHT = 240;
+const LINES = ["--accent", "--info", "--warning", "--danger", "--ink-muted"];
+const HEIGHT = 256;
+/** Pixels from one word under the x axis to the next, where their places are given. */
+const TICK_ROOM = 56;
+/** What ticks of steps lie apart: there is no half step. */
+const STEPS = [0, 1, 2, 3, 4, 5, 6, 7, 8].flatMap((power) => [1, 2, 5].map((n) => n * 10 ** power));
 const FEW_POINTS = 40;
 /** With more lines than these a legend would be longer than the chart: the one near the pointer is named. */
 const MANY = 12;
@@ -223,10 +227,12 @@ function drawLegend(element, { data, wishes, parts }) {
   if (parts.legend.dataset.names !== JSON.stringify(names)) {
     parts.legend.dataset.names = JSON.stringify(names);
     parts.legend.replaceChildren(
-      ...names.map((name) => {
+      ...names.map((name, i) => {
         const button = Object.assign(document.createElement("button"), { type: "button", className: "chart-line" });
         button.dataset.series = name;
-        button.append(piece("chart-mark"), name);
+        const mark = piece("chart-mark");
+        mark.dataset.kind = (isScatter(data) ? ["ring", "disc"] : ["solid", "dashed"])[i % 2];
+        button.append(mark, name);
         return button;
       }),
     );
@@ -234,7 +240,7 @@ function drawLegend(element, { data, wishes, parts }) {
   [...parts.legend.children].forEach((button, i) => {
     button.setAttribute("aria-pressed", String(!wishes.hidden.includes(names[i])));
     const mark = /** @type {HTMLElement} */ (button.firstElementChild);
-    mark.style.borderTop = `2px ${i % 2 ? "dashed" : "solid"} ${color(LINES[i % LINES.length])}`;
+    mark.style.setProperty("--series", color(LINES[i % LINES.length]));
   });
 }
 
@@ -253,7 +259,7 @@ function showValues(chart) {
   const rows = data.series.flatMap((item, i) => {
     if (wishes.hidden.includes(item.label)) return [];
     const values = here.map((at) => plot.data[i * lines + lines][at]).filter((value) => value !== null && value !== undefined);
-    return values.length ? [`${item.label} ${values.map(figure).join(", ")}`] : [];
+    return values.length ? [`${item.label} ${values.map((value) => reading(value, data.unit)).join(", ")}`] : [];
   });
   const head = `${data.x} ${place(data, xs[index])}`;
   parts.tip.replaceChildren(
@@ -275,9 +281,23 @@ function nameLine({ parts }, plot, at) {
   parts.legend.textContent = at ? plot.series[at].label : "";
 }
 
-/** @param {number} value */
-function figure(value) {
-  return Math.abs(value) >= 10000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
+/**
+ * A value as it is read off: per cents have one decimal, as in the tables.
+ * @param {number} value
+ * @param {string} [unit]
+ */
+function reading(value, unit) {
+  return unit ? `${value.toFixed(1)}${unit}` : figure(value);
+}
+
+/**
+ * A value as a tick, whose digits follow from the scale.
+ * @param {number} value
+ * @param {string} [unit]
+ */
+function figure(value, unit = "") {
+  const digits = Math.abs(value) >= 10000 ? Math.round(value).toLocaleString("en") : Number(value.toPrecision(4));
+  return `${digits}${unit}`;
 }
 
 // -- data ----------------------------------------------------------------------------------------
@@ -384,10 +404,12 @@ function options(element, chart) {
   const { data, wishes } = chart;
   const many = data.series.length > MANY;
   const color = colorReader(element);
+  const surface = color("--surface");
   const grid = { stroke: color("--line"), width: 1 };
-  const axis = { stroke: color("--ink-muted"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+  const font = "12px system-ui, sans-serif";
+  const axis = { stroke: color("--ink-muted"), grid, ticks: { show: false }, font };
   const words = (/** @type {any} */ _u, /** @type {(number | null)[]} */ v) =>
-    v.map((value) => (value === null ? "" : figure(value)));
+    v.map((value) => (value === null ? "" : figure(value, data.unit)));
   return {
     width: element.clientWidth || 480,
     height: HEIGHT,
@@ -404,7 +426,10 @@ function options(element, chart) {
       setCursor: [() => showValues(chart)],
       setSeries: [(/** @type {any} */ plot, /** @type {number | null} */ at) => many && nameLine(chart, plot, at)],
     },
-    axes: [{ ...axis, size: 34, ...xTicks(data) }, { ...axis, size: 58, values: words }],
+    axes: [
+      { ...axis, size: 26, ...xTicks(chart), label: data.x, labelFont: font, labelSize: 18, labelGap: 0 },
+      { ...axis, size: 58, values: words },
+    ],
     series: [
       { label: data.x },
       ...data.series.flatMap((item, i) => {
@@ -416,9 +441,10 @@ function options(element, chart) {
           spanGaps: true,
           dash: i % 2 && !many ? [6, 3] : undefined,
           // Few points are dots as well, so that a single evaluation can be seen.
-          points: { show: item.points.length < (many ? 3 : FEW_POINTS), size: 5 },
+          points: { show: item.points.length < (many ? 3 : FEW_POINTS), size: 5, fill: surface },
         };
-        if (isScatter(data)) return [{ ...line, paths: () => null, points: { show: true, size: 8 } }];
+        const spot = { show: true, size: 8, fill: i % 2 ? stroke : surface };
+        if (isScatter(data)) return [{ ...line, paths: () => null, points: spot }];
         const faint = { ...line, width: 1, alpha: 0.3, points: { show: false }, show: !many };
         return wishes.smooth > 0 ? [faint, line] : [line];
       }),
@@ -441,15 +467,25 @@ function xScale(data) {
 }
 
 /**
- * The words under the x axis.
- * @param {ChartData} data
+ * The words under the x axis: of a scatter those values that were tried, as far as there is room for them.
+ * @param {Chart} chart
  */
-function xTicks(data) {
-  const places = (data.ticks ?? []).map((_word, i) => i);
-  return {
-    ...(places.length ? { splits: () => places } : {}),
-    values: (/** @type {any} */ _u, /** @type {(number | null)[]} */ v) => v.map((x) => place(data, x)),
+function xTicks(chart) {
+  const { data } = chart;
+  const values = (/** @type {any} */ _u, /** @type {(number | null)[]} */ v) => v.map((x) => place(data, x));
+  if (!isScatter(data)) return { incrs: STEPS, values };
+  const splits = (/** @type {any} */ plot) => {
+    const tried = new Set(chart.data.series.flatMap((item) => item.points.map(([x]) => x)));
+    let last = -Infinity;
+    return [...tried].sort((a, b) => a - b).filter((x) => {
+      const at = plot.valToPos(x, "x");
+      const room = at - last >= TICK_ROOM;
+      if (room) last = at;
+      return room;
+    });
   };
+  // The library's own filter would keep the powers of ten alone.
+  return { splits, values, filter: (/** @type {any} */ _u, /** @type {number[]} */ v) => v };
 }
 
 /**

@@ -1,5 +1,7 @@
 """Every page, at desktop and phone width, light and dark, in English and Chinese."""
 
+from typing import Any
+
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
@@ -56,6 +58,70 @@ def pages(client: httpx.Client) -> list[str]:
             for page in ("/examples", "/import", "/versions", "/runs")
         ),
     ]
+
+
+@pytest.fixture(scope="module")
+def training_pages(client: httpx.Client, pages: list[str]) -> list[str]:
+    """The addresses of all pages about training, after small runs of each kind: one of them fails."""
+    project = next(
+        item["id"]
+        for item in client.get("/api/v1/projects").json()["items"]
+        if item["task"] == "sentiment"
+    )
+    home, version = f"/projects/{project}", f"/projects/{project}/versions/1"
+    small = {"base": "scratch", "scratch_layers": 1, "scratch_hidden": 32, "scratch_vocab": 200}
+    small |= {"epochs": 1, "batch_size": 16}
+
+    def start(address: str, **form: object) -> str:
+        started = client.post(address, data=small | form)
+        assert started.status_code == 303, started.text
+        return started.headers["location"]
+
+    failing = start(f"{version}/train", base="hub", base_ref_hub="no/such-model")
+    search = start(f"{version}/search", learning_rate="1e-3, 1e-2")
+    crossed = start(f"{version}/train", kind="crossvalidate", folds=2)
+    pretrained = start(f"{home}/pretrain")
+
+    def runs() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = client.get(f"/api/v1{home}/runs").json()["items"]
+        return found
+
+    ended = {"succeeded", "failed"}
+    wait_for(lambda: {run["job"]["state"] for run in runs()} <= ended, "still training", 240)
+    best, other = (run["id"] for run in runs() if run["search_id"] == search.split("/")[-1])
+    evaluated = start(f"/runs/{best}/evaluate", version=f"{project}/1", split="all")
+    wait_for(lambda: {run["job"]["state"] for run in runs()} <= ended, "not evaluated", 60)
+    return [
+        failing,
+        search,
+        crossed,
+        pretrained,
+        evaluated,
+        *(f"/runs/{best}{page}" for page in ("", "/errors", "/model", "/evaluate")),
+        *(f"{home}{page}" for page in ("/runs", "/leaderboard", "/pretrain", "/label-issues")),
+        f"{version}/search",
+        f"{home}/compare",
+        f"{home}/compare?run={best}&run={other}",
+        f"{home}/compare?" + "&".join(f"run={run['id']}" for run in runs()),
+    ]
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_page_about_training_is_accessible_and_fits(
+    browser: Browser, client: httpx.Client, server: Server, training_pages: list[str], screen: str
+) -> None:
+    found: dict[str, list[str]] = {}
+    with browser.new_context(**SCREENS[screen]) as context:
+        sign_in(context, client, server)
+        page = context.new_page()
+        for path in training_pages:
+            page.goto(server.url + path)
+            for disclosure in page.locator(".disclosure > summary").all():
+                disclosure.click()
+            for chart in page.locator("[data-chart]:visible").all():
+                expect(chart.locator("canvas")).to_be_visible()
+            found[path] = problems(page)
+    assert {path: lines for path, lines in found.items() if lines} == {}
 
 
 @pytest.mark.parametrize("screen", SCREENS)

@@ -29,7 +29,7 @@ def said() -> set[Message]:
         for mapping in mappings
     }
     found: set[Message] = set()
-    for folder in ("app", "templates"):
+    for folder in ("app", "templates", "worker"):
         patterns = [(p.removeprefix(f"{folder}/"), m) for p, m in methods if p.startswith(folder)]
         chosen = {p.removeprefix(f"{folder}/"): o for p, o in options.items()}
         found |= {

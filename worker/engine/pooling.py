@@ -5,6 +5,7 @@ from typing import Any
 
 from app.evaluation.metrics import Counts, span_confusion
 from app.evaluation.outcomes import Outcomes
+from app.i18n import mark
 from app.tasks import get_task
 from worker.engine.job import Item
 from worker.engine.report import MISSED, SPURIOUS, Report, per_label
@@ -37,5 +38,7 @@ def pooled_report(
         per_label=per_label(counts),
         # Several labels of a whole text: which was taken for which cannot be said.
         confusion=None if schema.get("mode") == "multi" else table,
-        scheme="Every example once, by the model that had not seen it; all folds counted together.",
+        scheme=mark(
+            "Every example once, by the model that had not seen it; all folds counted together."
+        ),
     )

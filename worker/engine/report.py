@@ -17,8 +17,21 @@ from app.evaluation.metrics import (
     span_counts,
     total,
 )
+from app.i18n import mark
 
 MISSED, SPURIOUS = "missed", "spurious"
+
+_SINGLE = mark(
+    "One label a text. Macro F1 is the mean over the labels that occur in gold or predictions."
+)
+_SCALE = mark(
+    "One label a text. Macro F1 is the mean over the labels that occur in gold or predictions. "
+    "The labels are a scale: the mean absolute error is in steps, kappa has quadratic weights."
+)
+_SEVERAL = mark(
+    "Any number of labels a text, each taken from a probability of 0.5. Accuracy asks for the "
+    "whole set to be right; macro F1 is the mean over the labels that occur in gold or predictions."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +68,12 @@ def single_label_report(
             "mean_absolute_error": mean_distance(matrix),
             "quadratic_kappa": quadratic_kappa(matrix),
         }
-    scale = (
-        " The labels are a scale: the mean absolute error is in steps, kappa has quadratic weights."
-        if ordinal
-        else ""
-    )
     return Report(
         examples=len(gold),
         scores=scores,
         per_label=per_label(dict(zip(labels, counts, strict=True))),
         confusion={"labels": list(labels), "counts": matrix.tolist()},
-        scheme="One label a text. Macro F1 is the mean over the labels that occur in gold or predictions."
-        + scale,
+        scheme=_SCALE if ordinal else _SINGLE,
     )
 
 
@@ -95,8 +102,7 @@ def multi_label_report(
         },
         per_label=per_label(counts),
         confusion=None,
-        scheme="Any number of labels a text, each taken from a probability of 0.5. Accuracy asks for the "
-        "whole set to be right; macro F1 is the mean over the labels that occur in gold or predictions.",
+        scheme=_SEVERAL,
     )
 
 

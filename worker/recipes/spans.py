@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Self
 
+from app.i18n import mark
 from worker.engine.alignment import align
 from worker.engine.crf import CRF
 from worker.engine.errors import DataError
@@ -206,7 +207,7 @@ def _apart_or_nested(a: tuple[int, int], b: tuple[int, int]) -> bool:
 
 def _scheme(counts: Counter[str], layers: int) -> str:
     """How the spans were scored, with what the model could not have found."""
-    words = (
+    words = mark(
         "A span counts when its text offsets and its label are exactly those of gold (equal to seqeval, "
         "strict, IOB2). Every gold span is counted."
     )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 from app.evaluation.metrics import Counts, span_counts, total
+from app.i18n import mark
 from worker.engine.alignment import Pieces, align
 from worker.engine.crf import CRF
 from worker.engine.errors import DataError
@@ -45,7 +46,7 @@ log = logging.getLogger(__name__)
 LONGEST_MARK = 16
 """Pieces of the predicate that are repeated in the second segment."""
 PREDICATE = "V"
-SCHEME = (
+SCHEME = mark(
     "Arguments: predicate, role and exact text offsets must all be right, with gold predicates given; "
     "continuations (C-) and references (R-) are roles of their own, the predicate itself is not counted. "
     "Predicates: exact text offsets, found by the model. Senses: the roleset at gold predicates."
