@@ -122,6 +122,7 @@ def trials(*, full: bool) -> list[Trial]:
         Trial("sst2", "all phrases", {"epochs": 3 if full else 2}, seeds, 0.87),
         Trial("wnut17", "softmax", {"epochs": 10 if full else 5}, seeds),
         Trial("wnut17", "CRF", {"epochs": 10 if full else 5, "head": "crf"}, seeds),
+        Trial("wnut17", "after MLM", {"epochs": 10 if full else 5}, seeds, pretrain={"epochs": 10}),
         Trial("waimai_10k", "from scratch", chinese | {"epochs": 3}, seeds),
         Trial("cluener", "from scratch", chinese, seeds),
         Trial("cluener", "after MLM", chinese, seeds, pretrain=words),
