@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
     logging.getLogger("worker").setLevel(logging.INFO)
 
     try:
+        from worker.engine.environment import quieten_libraries
         from worker.engine.errors import Stopped, explain
         from worker.engine.files import write_json
         from worker.engine.job import Folder
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> int:
         # The libraries are large: a tight bound on memory is met here first.
         return _CODES["out_of_memory"] if "memory" in f"{error} {error!r}".lower() else 1
 
+    quieten_libraries()
     folder = Folder(Path(arguments[0]).resolve())
     leads = place() is None
     if not leads:  # the leader says it all

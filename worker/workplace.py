@@ -1,7 +1,6 @@
 """The working folder of a run: what the trainer is given there, and what is kept of it."""
 
 import json
-import re
 import shutil
 import time
 from collections.abc import Container
@@ -19,9 +18,8 @@ from app.services.runs import RunSpec, model_key
 from app.services.texts import write_texts
 from app.settings import Settings
 from app.storage import get_storage
-from app.training import RUN_KINDS, PretrainParams, RunKind
+from app.training import HUB_ID, RUN_KINDS, PretrainParams, RunKind
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _KEEP_LOG_SECONDS = 7 * 86400.0
 _LEAST_FREE = 5 << 30
 """Bytes of the disk: with fewer, no checkpoints are kept for later."""
@@ -90,7 +88,7 @@ def base_model(spec: RunSpec, settings: Settings) -> str | None:
             return None
         case "hub":
             # Nothing that could be a path of this machine.
-            if not _HUB_ID.fullmatch(reference):
+            if not HUB_ID.fullmatch(reference):
                 raise InvalidInput.at("base_ref", f"“{reference}” is not the id of a hub model.")
             return reference
         case "run":

@@ -14,7 +14,7 @@ from app.errors import InvalidInput
 from app.http.identity import Db, Person
 from app.i18n import gettext as _
 from app.models import Import, Job
-from app.services import direct_import, importing
+from app.services import direct_import, import_undo, importing
 from app.services.importing import ImportOptions
 from app.tasks.base import parse
 
@@ -54,6 +54,13 @@ class ImportOut(Answer):
     report: ReportOut
     created_at: datetime
     job: JobOut | None = Field(description="Null until it is started.")
+
+
+class UndoneOut(Answer):
+    """What became of an import's examples."""
+
+    removed: int
+    kept: int = Field(description="Those that people have labelled, skipped or commented on since.")
 
 
 class ImportList(Answer):
@@ -186,6 +193,27 @@ def start_import(
     """Import an uploaded file. Starting it a second time changes nothing."""
     importing.start(session, person.actor, project_id, import_id, options or ImportOptions())
     row, job = importing.get(session, person.actor, project_id, import_id)
+    return _shown(row, job)
+
+
+@router.post(
+    "/imports/{import_id}/undo",
+    responses={409: problem("The import has not succeeded.")},
+)
+def undo_import(person: Person, project_id: ProjectId, import_id: str) -> UndoneOut:
+    """Remove the examples of an import that nobody has worked on since. Versions keep theirs."""
+    return UndoneOut.model_validate(import_undo.undo(person.actor, project_id, import_id))
+
+
+@router.post(
+    "/imports/{import_id}/again",
+    status_code=201,
+    responses={409: problem("The import has not failed, or its file is not kept any more.")},
+)
+def import_again(session: Db, person: Person, project_id: ProjectId, import_id: str) -> ImportOut:
+    """A new import of the file of one that has failed or was cancelled, to be previewed and started."""
+    new = import_undo.again(person.actor, project_id, import_id)
+    row, job = importing.get(session, person.actor, project_id, new.id)
     return _shown(row, job)
 
 

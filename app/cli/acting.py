@@ -47,9 +47,11 @@ def _check_database() -> None:
     with get_engine().connect() as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
     if revision != head_revision():
+        where = get_engine().url.render_as_string(hide_password=True)
         raise Unavailable(
-            "The database is not set up for this version of Annotune. Run “annotune migrate” first "
-            "(“annotune up” does it by itself)."
+            f"The database {where} is not set up for this version of Annotune. If it is the one you mean, run "
+            "“annotune migrate” first (“annotune up” does it by itself); if not, go to the folder that has "
+            "“data”, or set ANNOTUNE_DATA_DIR or ANNOTUNE_DATABASE_URL."
         )
 
 

@@ -160,7 +160,7 @@ class Conll2009Writer:
     """Writes CoNLL-2009's columns; roles stand on single words, since heads need a parse that we have not."""
 
     name = "conll2009"
-    title = mark("CoNLL-2009 (heads)")
+    title = mark("CoNLL-2009 (one-word arguments)")
     extension = "conll09"
     media_type = "text/plain; charset=utf-8"
 

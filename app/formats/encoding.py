@@ -19,6 +19,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_TEXT_BYTES = bytes({7, 8, 9, 10, 11, 12, 13, 26, 27} | set(range(32, 256)))
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
@@ -57,9 +58,10 @@ def open_text(
     (`undecodable`). Raises InvalidInput for an unknown encoding or a broken gzip file.
     """
     try:
-        raw = uncompressed(stream)
+        raw, sample = uncompressed(stream), b""
         if encoding is None:
-            encoding = detect(raw.read(SAMPLE))
+            sample = raw.read(SAMPLE)
+            encoding = detect(sample)
             raw.seek(0)
         codec = codecs.lookup(encoding).name
         if not codecs.lookup(encoding)._is_text_encoding:
@@ -72,6 +74,10 @@ def open_text(
         raise InvalidInput.at(
             "file", _("The compressed file is damaged: %(error)s", error=error)
         ) from error
+    if not codec.startswith(("utf-16", "utf-32")) and _is_binary(sample):
+        raise InvalidInput.at(
+            "file", _("This does not look like text: the file is of another kind.")
+        )
     if codec == "utf-8":
         encoding = "utf-8-sig"  # the same, and a byte order mark is no part of the text
     # utf-16 and utf-32 cannot carry surrogates through; a replacement character is as good a sign.
@@ -90,6 +96,11 @@ def undecodable(text: str, encoding: str) -> str | None:
         place=bad.start() + 1,
         encoding=encoding,
     )
+
+
+def _is_binary(sample: bytes) -> bool:
+    """Whether more than one byte in a hundred is a control character that no text has."""
+    return len(sample.translate(None, _TEXT_BYTES)) > max(4, len(sample) // 100)
 
 
 def _is_utf8(sample: bytes) -> bool:

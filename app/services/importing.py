@@ -6,7 +6,9 @@ by one that starts over, or finishes publishing: nothing stays half-imported.
 """
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePath
@@ -34,6 +36,7 @@ from app.tasks.content import content_hash
 MAX_PROBLEMS = 200
 _BATCH = 2000
 _PREVIEW_ROWS = 20
+_LOOK_SECONDS = 2.0
 
 
 class ImportOptions(BaseModel):
@@ -123,6 +126,31 @@ def preview(
     name = _reader_name(project, options.format or row.format)
     with get_storage().reading(f"uploads/{import_id}") as stream:
         return preview_format(stream, name, project.task, options.read, limit=_PREVIEW_ROWS)
+
+
+def labels_of(
+    session: Session, actor: Actor, project_id: str, import_id: str, options: ImportOptions
+) -> list[str]:
+    """The labels that the file uses, in the order they come, as far as it is read within two seconds: sorted
+    files have some of them at the end alone."""
+    row, _job = get(session, actor, project_id, import_id)
+    project = project_for(session, actor, project_id, "manager")
+    reader, task = (
+        READERS[_reader_name(project, options.format or row.format)],
+        get_task(project.task),
+    )
+    found: dict[str, None] = {}
+    until = time.monotonic() + _LOOK_SECONDS
+    with (
+        get_storage().reading(f"uploads/{import_id}") as stream,
+        suppress(InvalidInput, OSError, EOFError),
+    ):
+        for item in reader.read(stream, project.task, options.read):
+            if isinstance(item, Record) and item.annotation is not None:
+                found |= dict.fromkeys(task.label_names(task.parse_payload(item.annotation)))
+            if time.monotonic() > until:
+                break
+    return list(found)
 
 
 def start(

@@ -44,7 +44,9 @@ def facts(session: Session, view: RunView) -> ModelFacts:
     version = runs.version_of(session, view)
     data = None
     if version is not None and version.sha256 is not None:
-        data = Data(view.project.name, version.number, version.sha256, version.counts["splits"])
+        used = (run.result or {}).get("counts", {})  # fewer where the run was told so
+        splits = {name: used.get(name, n) for name, n in version.counts["splits"].items()}
+        data = Data(view.project.name, version.number, version.sha256, splits)
     params = RUN_KINDS[view.kind].params.model_validate(run.params).model_dump(mode="json")
     return ModelFacts(
         name=run.name,

@@ -247,11 +247,10 @@ def parse(model: type[Model], data: object, message: str) -> Model:
     except ValidationError as error:
         problems = [
             Problem(
-                ".".join(str(part) for part in item["loc"]) or "(all)",
+                ".".join(str(part) for part in item["loc"]),
                 item["msg"].removeprefix("Value error, "),
             )
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         ]
-        raise InvalidInput(
-            f"{message} {problems[0].where}: {problems[0].message}", problems
-        ) from error
+        first = ": ".join(filter(None, (problems[0].where, problems[0].message)))
+        raise InvalidInput(f"{message} {first}", problems) from error

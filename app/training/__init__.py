@@ -1,6 +1,6 @@
 """What runs are told: one model of parameters for each kind, shared by pages, API, database and engine."""
 
-from app.training.base import Base, ModelParams, TrainingParams
+from app.training.base import HUB_ID, Base, ModelParams, TrainingParams
 from app.training.crossvalidate import CrossValidateParams
 from app.training.evaluate import EvaluatedSplit, EvaluateParams
 from app.training.finetune import FineTuneParams, Head, Tuning
@@ -9,6 +9,7 @@ from app.training.pretrain import LEAST_TEXTS, PretrainParams
 from app.training.push import PushParams
 
 __all__ = [
+    "HUB_ID",
     "LEAST_TEXTS",
     "RUN_KINDS",
     "Base",

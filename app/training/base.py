@@ -1,11 +1,14 @@
 """What any training is told, whatever it learns."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.i18n import mark
 
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+"""How a model on the hub is named; no path of a machine looks so, but for one relative name."""
 Base = Literal["packaged", "scratch", "hub", "folder", "run"]
 
 

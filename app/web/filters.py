@@ -61,6 +61,7 @@ _ACTIONS = {
     "frames.clear": mark("emptied the frame inventory"),
     "frames.load": mark("loaded frames from %(subject)s"),
     "import.start": mark("imported %(subject)s"),
+    "import.undo": mark("took back the import of %(subject)s"),
     "member.remove": mark("removed %(subject)s"),
     "member.set": mark("set the role of %(subject)s"),
     "project.create": mark("made the project"),

@@ -10,8 +10,8 @@ from app.errors import InvalidInput, TooLarge
 from app.formats.base import Record
 from app.http.identity import Db, Identity, Person
 from app.i18n import gettext as _
-from app.i18n import mark
-from app.services import importing
+from app.i18n import mark, ngettext
+from app.services import import_undo, importing
 from app.services.access import project_for
 from app.tasks.base import Label, TaskType, TextInputs, parse
 from app.web.forms import Form, Problems, text
@@ -78,7 +78,8 @@ def import_detail(
     if job is not None:
         template = "partials/import_job.html" if is_htmx(request) else "pages/import_job.html"
         return render(request, template, **context, row=row, job=job)
-    return _preview(request, session, person, context, row, importing.ImportOptions(), Problems())
+    options = importing.ImportOptions.model_validate(row.options or {})
+    return _preview(request, session, person, context, row, options, Problems())
 
 
 def _preview(
@@ -101,14 +102,16 @@ def _preview(
             options = options.model_copy(update={"read": read})
             return _preview(request, session, person, context, row, options, problems)
         problems.message = problems.message or error.message
-    rows, labels = _as_read(context["task"], preview.records if preview else [])
+    labels: list[str] = []
+    if preview and preview.records:
+        labels = importing.labels_of(session, person.actor, project_id, row.id, options)
     return render(
         request,
         "partials/import_preview.html" if is_htmx(request) else "pages/import_preview.html",
         **context,
         row=row,
         preview=preview,
-        rows=rows,
+        rows=_as_read(context["task"], preview.records if preview else []),
         label_map=_label_map(labels, options, context["schema_labels"]),
         options=options,
         format_name=options.format or row.format,
@@ -118,28 +121,30 @@ def _preview(
     )
 
 
-def _as_read(
-    task: TaskType[Any, Any], records: list[Record]
-) -> tuple[list[tuple[Record, str]], list[str]]:
-    """The records with their annotation in a few words, and the labels that they use."""
-    rows, labels = [], dict[str, None]()
+def _as_read(task: TaskType[Any, Any], records: list[Record]) -> list[tuple[Record, str]]:
+    """The records with their annotation in a few words."""
+    rows = []
     for record in records:
         said = ""
         if record.annotation is not None:
             payload = task.parse_payload(record.annotation)
             said = task.brief(payload, TextInputs.model_construct(text=record.text))
-            labels |= dict.fromkeys(task.label_names(payload))
         rows.append((record, said))
-    return rows, list(labels)
+    return rows
 
 
 def _label_map(
     labels: list[str], options: importing.ImportOptions, known: list[Label]
 ) -> list[tuple[str, str]]:
-    """The file's labels and what each becomes; those that the project has keep their name."""
+    """The file's labels and what each becomes; those that the project has keep their name, and one that differs
+    from a name or title only in case is taken for that."""
     chosen = options.read.label_map
     settled = set(chosen.values()) | {label.name for label in known}
-    return [*chosen.items(), *((label, "") for label in labels if label not in settled)]
+    alike = {
+        word.casefold(): label.name for label in known for word in (label.title, label.name) if word
+    }
+    new = [label for label in labels if label not in settled]
+    return [*chosen.items(), *((label, alike.get(label.casefold(), "")) for label in new)]
 
 
 @router.post("/imports/{import_id}/preview")
@@ -169,6 +174,25 @@ def start(
         problems.message = error.message
         return _preview(request, session, person, context, row, importing.ImportOptions(), problems)
     return redirect(request, f"/projects/{project_id}/imports/{import_id}")
+
+
+@router.post("/imports/{import_id}/undo")
+def undo(request: Request, person: Person, project_id: str, import_id: str) -> Response:
+    done = import_undo.undo(person.actor, project_id, import_id)
+    said = ngettext("%(n)s example was removed.", "%(n)s examples were removed.", done.removed)
+    if done.kept:
+        said += " " + ngettext(
+            "%(n)s stays: somebody has worked on it.",
+            "%(n)s stay: somebody has worked on them.",
+            done.kept,
+        )
+    return redirect(request, f"/projects/{project_id}/import", flash=said)
+
+
+@router.post("/imports/{import_id}/again")
+def again(request: Request, person: Person, project_id: str, import_id: str) -> Response:
+    row = import_undo.again(person.actor, project_id, import_id)
+    return redirect(request, f"/projects/{project_id}/imports/{row.id}")
 
 
 @router.post("/imports/{import_id}/cancel")

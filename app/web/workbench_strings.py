@@ -7,6 +7,7 @@ def strings() -> dict[str, str]:
     """Sentences by key; `{name}` stands for a value that the script fills in."""
     return {
         "added": _("{words}: {label}"),
+        "replaced": _("{words}: {label}, instead of “{instead}”. Undo brings it back."),
         "brush_off": _("No label is held any more."),
         "brush_on": _("“{label}” is held: every selection gets it at once."),
         "choose_label": _("Choose a label first, or skip the example."),

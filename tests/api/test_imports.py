@@ -1,5 +1,6 @@
 """Importing over the API: all of a file, or nothing."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from app.models import Annotation, Example, Import, Job, Project, User
 from app.services import importing
+from app.storage import get_storage
 from tests.api.conftest import Site
 from tests.factories import count, make_project, work_off
 
@@ -209,3 +211,74 @@ def test_nobody_sees_an_import_before_all_of_it_is_there(
     assert work_off(sent["job"]["id"]).state == "succeeded"
     assert seen == [0, 0, 0]
     assert len(api.get(f"/projects/{project.id}/examples").json()["items"]) == 6
+
+
+def test_an_import_is_taken_back_but_for_what_people_have_worked_on(
+    site: Site, api: TestClient, project: Project, finish: Finish, ada: User
+) -> None:
+    first = send(api, project, b"text,label\nOne.,positive\nTwo.,\n")
+    second = send(api, project, b"text,label\nGood.,positive\nBad.,negative\nHm.,\n")
+    finish(first)
+    assert api.post(f"/projects/{project.id}/imports/{second['id']}/undo").status_code == 409
+    finish(second)
+    items = api.get(f"/projects/{project.id}/examples").json()["items"]
+    (touched,) = [item for item in items if item["inputs"]["text"] == "Hm."]
+    words = {"client_key": "k", "base_revision": 0, "payload": {"labels": ["neutral"]}}
+    address = f"/projects/{project.id}/examples/{touched['id']}/annotations"
+    assert api.post(address, json=words).is_success
+    path = f"/projects/{project.id}/imports/{second['id']}"
+    assert api.post(f"{path}/undo").json() == {"removed": 2, "kept": 1}
+    assert api.post(f"{path}/undo").json() == {"removed": 0, "kept": 1}
+    shown = api.get(f"/projects/{project.id}").json()
+    assert (shown["example_count"], shown["labelled_count"]) == (3, 2)
+    left = {
+        item["inputs"]["text"]
+        for item in api.get(f"/projects/{project.id}/examples").json()["items"]
+    }
+    assert left == {"One.", "Two.", "Hm."}
+    browser = site.browser(ada)
+    done = browser.post(f"/projects/{project.id}/imports/{first['id']}/undo")
+    assert "2 examples were removed." in browser.get(done.headers["location"]).text
+
+
+def test_a_file_that_has_failed_is_read_again_in_another_way(
+    site: Site, api: TestClient, project: Project, finish: Finish, ada: User
+) -> None:
+    failed = send(api, project, BAD)
+    path = f"/projects/{project.id}/imports/{failed['id']}"
+    assert api.post(f"{path}/again").status_code == 409
+    finish(failed)
+    new = api.post(f"{path}/again").json()
+    assert (new["job"], new["filename"], new["sha256"]) == (None, "reviews.csv", failed["sha256"])
+    start = f"/projects/{project.id}/imports/{new['id']}/start"
+    assert finish(api.post(start, json={"on_error": "skip"}).json()).state == "succeeded"
+    assert count(Example) == 2
+    browser = site.browser(ada)
+    preview = browser.post(f"/projects/{project.id}/imports/{failed['id']}/again")
+    assert "as they will be read" in browser.get(preview.headers["location"]).text
+    get_storage().remove(f"uploads/{failed['id']}")
+    gone = api.post(f"{path}/again")
+    assert (gone.status_code, "upload it again" in gone.json()["detail"]) == (409, True)
+
+
+def test_labels_far_down_a_file_can_be_mapped_and_case_is_no_difference(
+    site: Site, api: TestClient, project: Project, ada: User
+) -> None:
+    rows = "text,label\n" + "Good.,1\n" * 50 + "Bad.,0\n" + "Well.,POSITIVE\n"
+    sent = api.post(
+        f"/projects/{project.id}/imports",
+        files={"file": ("a.csv", rows.encode())},
+        data={"start": "false"},
+    ).json()
+    page = site.browser(ada).get(f"/projects/{project.id}/imports/{sent['id']}").text
+    assert re.findall(r'name="map_from" value="(\w+)"', page) == ["1", "0", "POSITIVE"]
+    assert re.findall(r'name="map_to" value="(\w*)"', page) == ["", "", "positive"]
+
+
+def test_a_file_that_is_no_text_is_refused_as_such(
+    site: Site, api: TestClient, project: Project, finish: Finish, ada: User
+) -> None:
+    sent = send(api, project, bytes(range(256)) * 40)
+    job = finish(sent)
+    assert job.state == "failed"
+    assert "not look like text" in str(job.error)

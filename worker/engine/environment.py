@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+import transformers
 
 from worker.engine.errors import DeviceError, ModelError
 
@@ -115,6 +116,12 @@ def _cores() -> int:
         if limit.isdigit() and period.isdigit():
             cores.append(int(limit) // int(period))
     return max(1, min(cores))
+
+
+def quieten_libraries() -> None:
+    """No bars and reports of the libraries in the log that people read; errors stay."""
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def seed_everything(seed: int, device: Device) -> None:

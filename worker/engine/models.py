@@ -271,7 +271,7 @@ def _not_usable(name: str, error: Exception) -> ModelError:
     if any(sign in words for sign in _OFFLINE_SIGNS):
         return ModelError(
             f"The model {shown} is not on this worker, and the hub cannot be reached from it. Check the "
-            "name, put the model in a folder on the worker, or use the packaged one."
+            "name, put the model in a folder that ANNOTUNE_MODEL_DIRS names, or use the packaged one."
         )
     if "not a valid model identifier" in words or "repository not found" in words or "404" in words:
         return ModelError(

@@ -16,7 +16,7 @@ from app.services.versions import ready
 from app.settings import get_settings
 from app.tasks import get_task
 from app.tasks.base import parse
-from app.training import RUN_KINDS, Base, CrossValidateParams, FineTuneParams, ModelParams
+from app.training import HUB_ID, RUN_KINDS, Base, CrossValidateParams, FineTuneParams, ModelParams
 
 P = TypeVar("P", bound=FineTuneParams)
 
@@ -236,7 +236,16 @@ def _base_runs(actor: Actor, project: Project) -> Any:
 
 def check_base(session: Session, actor: Actor, project: Project, params: ModelParams) -> None:
     """Raises InvalidInput for a base model that is not there, or that this person may not use."""
-    reference = params.base_ref or ""
+    reference = (params.base_ref or "").strip()
+    if params.base == "hub" and not HUB_ID.fullmatch(reference):
+        raise InvalidInput.at(
+            "base_ref",
+            _(
+                "“%(name)s” is not the id of a hub model, such as google-bert/bert-base-chinese. A folder "
+                "on the worker's disk can be chosen once ANNOTUNE_MODEL_DIRS names the one it lies in.",
+                name=reference,
+            ),
+        )
     if params.base == "folder" and reference not in base_folders():
         raise InvalidInput.at(
             "base_ref", _("There is no base model folder “%(name)s”.", name=reference)

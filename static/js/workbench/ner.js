@@ -141,6 +141,8 @@ export class NerEditor {
     const mode = this.desk.schema.mode;
     const same = (/** @type {Span} */ other) => other.start === span.start && other.end === span.end;
     let kept = spans;
+    /** @type {Span[]} */
+    let replaced = [];
     if (mode === "flat") kept = spans.filter((other) => other.end <= span.start || span.end <= other.start);
     else if (mode === "nested") {
       const crossing = spans.find((other) => crosses(other, span));
@@ -150,9 +152,12 @@ export class NerEditor {
       }
       kept = spans.filter((other) => !same(other));
     } else kept = spans.filter((other) => !(same(other) && other.label === label));
+    if (mode === "flat") replaced = spans.filter((other) => !kept.includes(other) && !same(other));
     this.view.select(null);
     this.#change([...kept, span]);
-    this.desk.say(t("added", { words: this.#text.slice(span.start, span.end), label: this.#title(label) }));
+    const words = (/** @type {Span} */ { start, end }) => this.#text.slice(start, end);
+    const said = { words: words(span), label: this.#title(label), instead: replaced.map(words).join("”, “") };
+    this.desk.say(t(replaced.length ? "replaced" : "added", said));
   }
 
   /**

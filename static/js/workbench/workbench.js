@@ -64,10 +64,10 @@ export class Workbench {
   async start(example) {
     await this.#busy(async () => {
       const { sent, refused } = await this.outbox.flush();
-      if (sent) this.say(t("sent_late", { n: sent }));
-      if (refused.length) this.#problem(t("refused_late", { n: refused.length }));
       if (example) this.#show(sent ? await this.api.example(example.id) : example);
       else await this.#next(null);
+      if (sent) this.say(t("sent_late", { n: sent }));
+      if (refused.length) this.#problem(t("refused_late", { n: refused.length }));
     });
   }
 
@@ -88,6 +88,7 @@ export class Workbench {
   change(payload) {
     // What is being saved stands still: a key pressed meanwhile was meant for nothing that can be seen yet.
     if (this.#isBusy) return;
+    this.say("");
     this.#done.push(this.payload);
     this.#undone = [];
     this.#set(payload);
@@ -114,13 +115,15 @@ export class Workbench {
         this.say(t(missing));
         return;
       }
+      let words = "";
       if (skipped || !this.#isSaved()) {
         const saved = await this.#saveOn(example, skipped, example.revision);
         if (!saved) return;
         this.#last = example.id;
-        this.say(skipped ? t("skipped") : t("saved"));
+        words = skipped ? t("skipped") : t("saved");
       }
       await this.#next(example.id);
+      if (words && !find("#said").textContent) this.say(words);
     });
   }
 
@@ -183,6 +186,7 @@ export class Workbench {
     find("#desk").hidden = false;
     find("#finished").hidden = true;
     this.#problem("");
+    this.say("");
     this.editor.show(draft ? { ...example, annotation: draft.payload } : example);
     this.payload = draft?.payload ?? example.annotation ?? this.editor.empty();
     this.editor.render(this.payload);
@@ -242,6 +246,7 @@ export class Workbench {
     if (this.#isBusy) return;
     const after = this.#undone.pop();
     if (!after) return;
+    this.say("");
     this.#done.push(this.payload);
     this.#set(after);
   }
@@ -335,7 +340,7 @@ export class Workbench {
     const disable = (/** @type {string} */ name, /** @type {boolean} */ isOff) => {
       for (const button of document.querySelectorAll(`[data-do=${name}]`)) button.setAttribute("aria-disabled", String(isOff));
     };
-    disable("undo", !this.#done.length && this.#last === null);
+    disable("undo", !this.#done.length && (this.#last === null || this.#last === this.#example?.id));
     disable("redo", !this.#undone.length);
   }
 
