@@ -238,6 +238,8 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+_ALL = "(all)"
+"""Where a problem is that no single field has."""
 
 
 def parse(model: type[Model], data: object, message: str) -> Model:
@@ -247,10 +249,11 @@ def parse(model: type[Model], data: object, message: str) -> Model:
     except ValidationError as error:
         problems = [
             Problem(
-                ".".join(str(part) for part in item["loc"]),
+                ".".join(str(part) for part in item["loc"]) or _ALL,
                 item["msg"].removeprefix("Value error, "),
             )
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         ]
-        first = ": ".join(filter(None, (problems[0].where, problems[0].message)))
-        raise InvalidInput(f"{message} {first}", problems) from error
+        first = problems[0]
+        where = "" if first.where == _ALL else f"{first.where}: "
+        raise InvalidInput(f"{message} {where}{first.message}", problems) from error

@@ -178,6 +178,8 @@ def confusion_table(confusion: dict[str, Any]) -> dict[str, Any]:
     titles = {"missed": gettext("missed"), "spurious": gettext("spurious")} if of_spans else {}
     used = [i for i in range(len(names)) if any(counts[i]) or any(row[i] for row in counts)]
     columns = [i for i in used if not of_spans or names[i] != "spurious"]
+    # First: of a model that finds little it has all the counts, and wide tables are seen from the left.
+    columns.sort(key=lambda i: not of_spans or names[i] != "missed")
     return {
         "columns": [[names[i], titles.get(names[i], names[i])] for i in columns],
         "rows": [

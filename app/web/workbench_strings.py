@@ -54,6 +54,8 @@ def _keys() -> dict[str, str]:
         "key_guidelines": _("guidelines"),
         "key_help": _("this help"),
         "key_history": _("what I labelled"),
+        "key_label": _("give or take the label that bears the key"),
+        "key_label_saves": _("give the label that bears the key, save, and on to the next"),
         "key_next_argument": _("next argument"),
         "key_next_entity": _("next entity"),
         "key_next_predicate": _("next predicate"),

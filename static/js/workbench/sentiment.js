@@ -3,6 +3,7 @@
 
 import { find } from "./dom.js";
 import { Palette } from "./palette.js";
+import { t } from "./strings.js";
 import { IndexedText } from "./text.js";
 
 /**
@@ -43,8 +44,10 @@ export class SentimentEditor {
     return this.multiple || payload.labels?.length === 1 ? "" : "choose_label";
   }
 
+  /** The keys of labels, which the palette listens to: they stand here for the help. */
   bindings() {
-    return [];
+    const text = t(this.multiple ? "key_label" : "key_label_saves");
+    return [{ keys: [], shown: "1 2 3 …", text, run: () => {} }];
   }
 
   /** @param {KeyboardEvent} event */
