@@ -51,6 +51,7 @@ def test_a_run_starts_from_suggestions_and_keeps_what_was_wished(
         ({"base": "cloud"}, "base"),
         ({"base": ["scratch"]}, "base"),
         ({"base": "folder", "base_ref": "../../etc"}, "base_ref"),
+        ({"base": "hub", "base_ref": "../../etc"}, "base_ref"),
         ({"base": "run", "base_ref": "222222222222"}, "base_ref"),
         ({"base": "hub"}, "(all)"),
         ({"sede": 1}, "sede"),
