@@ -7,13 +7,14 @@ from fastapi import APIRouter, Form, UploadFile
 from pydantic import Field
 
 from app.api.problems import problem
-from app.api.runs import DEVICE, PRIORITY, Device, Priority, RunOut, TurnWish, shown
+from app.api.runs import DEVICE, PRIORITY, Priority, RunOut, TurnWish, shown
 from app.api.schemas import RunId
 from app.db import session_scope
 from app.errors import InvalidInput
 from app.http.identity import Db, Person
 from app.i18n import gettext as _
 from app.services import runs
+from app.services.jobs import Device
 from app.training import EvaluatedSplit
 
 router = APIRouter(

@@ -13,6 +13,7 @@ from app.http.download import send_stream
 from app.http.figures import send_figures, send_leaderboard
 from app.http.identity import Db, Person
 from app.services import models, runs
+from app.services.jobs import Device
 from app.services.runs import RunFilter, RunPage, RunView, Sort
 from app.training import RUN_KINDS
 
@@ -56,7 +57,6 @@ class RunList(Answer):
 
 
 Priority = Literal["urgent", "normal", "idle"]
-Device = Literal["cuda", "cpu"]
 PRIORITY = "`idle`: only when nothing else waits."
 DEVICE = "The kind of device that the run is pinned to; left out, any."
 

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.services.jobs import Device
+
 ProjectId = Annotated[str, Path(description="The project's id.", max_length=20)]
 ExampleId = Annotated[int, Path(description="The example's id.", ge=1, le=2**62)]
 RunId = Annotated[str, Path(description="The run's id.", max_length=20)]
@@ -40,9 +42,7 @@ class JobOut(Answer):
         description="`starting`: a worker has it, and nothing has been heard of the work yet.",
     )
     priority: int = Field(description="1: urgent; 0: normal; -1: done when nothing else waits.")
-    device: Literal["cuda", "cpu"] | None = Field(
-        description="The kind of device it is pinned to; null: any."
-    )
+    device: Device | None = Field(description="The kind of device it is pinned to; null: any.")
     progress: dict[str, Any] = Field(
         description="How far it is; `done` of `total` where that can be said.",
         examples=[{"phase": "reading", "done": 1048576, "total": 4194304, "rows": 8000}],

@@ -10,6 +10,7 @@ from app.api.problems import problem
 from app.api.schemas import Answer, ProjectId, Question
 from app.http.identity import Db, Person
 from app.services import runs, searches
+from app.services.jobs import Device
 from app.services.searches import SearchPlan, SearchView
 
 router = APIRouter(tags=["Runs and models"])
@@ -65,7 +66,7 @@ class SearchWish(Question, SearchPlan):
     params: dict[str, Any] = Field(
         {}, description="Fields of `FineTuneParams` that all runs have.", examples=[{"epochs": 3}]
     )
-    device: Literal["cuda", "cpu"] | None = Field(
+    device: Device | None = Field(
         None, description="The kind of device that the runs are pinned to; null: any."
     )
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from app.api.schemas import Answer
 from app.http.identity import Db, Person
 from app.services import workers
+from app.services.jobs import Device
 
 router = APIRouter(prefix="/workers", tags=["Jobs"])
 
@@ -20,7 +21,7 @@ class WorkerOut(Answer):
     host: str
     queues: list[str] = Field(description="Which jobs it takes: `gpu` trainings, `cpu` the rest.")
     concurrency: int = Field(description="Jobs at once.")
-    device_kind: Literal["cuda", "cpu"] = Field(
+    device_kind: Device = Field(
         description="What its trainings use: runs pinned to another kind are not for it."
     )
     device: str = Field(description="The device's name.")
@@ -41,9 +42,7 @@ class QueueOut(Answer):
     """The jobs that wait in a queue for the same kind of device."""
 
     queue: Literal["gpu", "cpu"]
-    device: Literal["cuda", "cpu"] | None = Field(
-        description="The kind of device they are pinned to; null: any."
-    )
+    device: Device | None = Field(description="The kind of device they are pinned to; null: any.")
     waiting: int = Field(description="How many wait.")
     oldest_at: datetime | None = Field(description="When the one was made that has waited longest.")
     idle: list[str] = Field(

@@ -135,10 +135,8 @@ def labels_of(
     files have some of them at the end alone."""
     row, _job = get(session, actor, project_id, import_id)
     project = project_for(session, actor, project_id, "manager")
-    reader, task = (
-        READERS[_reader_name(project, options.format or row.format)],
-        get_task(project.task),
-    )
+    reader = READERS[_reader_name(project, options.format or row.format)]
+    task = get_task(project.task)
     found: dict[str, None] = {}
     until = time.monotonic() + _LOOK_SECONDS
     with (

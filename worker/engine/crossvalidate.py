@@ -37,7 +37,7 @@ def cross_validate(folder: Folder, *, stop: Callable[[], bool] = lambda: False) 
     """
     job = Job.read(folder.job)
     params = cast("CrossValidateParams", job.params)
-    with surroundings(folder, stop) as around:
+    with surroundings(folder, job, stop) as around:
         around.progress.status("loading", "Reading the version's data")
         splits = read_items(job.data)
         items = splits["train"] + splits["validation"]

@@ -25,7 +25,7 @@ def evaluate(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dic
     started = time.monotonic()
     job = Job.read(folder.job)
     params = cast("EvaluateParams", job.params)
-    with surroundings(folder, stop) as around:
+    with surroundings(folder, job, stop) as around:
         around.progress.status("loading", "Reading the data and the model")
         splits = read_items(job.data, to_train=False)
         chosen = SPLITS if params.split == "all" else (params.split,)

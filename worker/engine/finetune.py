@@ -44,7 +44,7 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
     """
     job = Job.read(folder.job)
     params = cast("FineTuneParams", job.params)
-    with surroundings(folder, stop) as around:
+    with surroundings(folder, job, stop) as around:
         around.progress.status("loading", "Reading the version's data")
         splits = sample(read_items(job.data), params)
         trained = train(
@@ -90,13 +90,12 @@ def fine_tune(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> di
 
 
 @contextmanager
-def surroundings(folder: Folder, stop: Callable[[], bool]) -> Iterator[Surroundings]:
+def surroundings(folder: Folder, job: Job, stop: Callable[[], bool]) -> Iterator[Surroundings]:
     """The team, the device, the progress file and the wish to stop, for a run of any kind; says where it runs.
 
     Only the leader of a team may go on when the training is through: the others return nothing.
     """
 
-    job = Job.read(folder.job)
     device = choose_device(job.params.precision, pinned=job.device)
     with assembled(folder.root, team_size(job, device)) as team:
 

@@ -222,9 +222,8 @@ class Loop:
         weight = max(sum(window.weight for window in windows), 1e-12)
         loss = torch.zeros((), device=device)
         mine = self.around.team.share(windows)
-        if (
-            not mine
-        ):  # it must have the same gradients as the others, so it has some that are nothing
+        if not mine:
+            # It must have the same gradients as the others, so it has some that are nothing.
             mine, weight = windows[:1], float("inf")
         for start in range(0, len(mine), self._micro_size):
             micro = mine[start : start + self._micro_size]

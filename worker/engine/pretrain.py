@@ -39,7 +39,7 @@ def pretrain(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dic
     """
     job = Job.read(folder.job)
     params = cast("PretrainParams", job.params)
-    with surroundings(folder, stop) as around:
+    with surroundings(folder, job, stop) as around:
         device, progress = around.device, around.progress
         seed_everything(params.seed, device)
         progress.status("loading", "Loading the base model")
