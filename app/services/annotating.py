@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from app.errors import Conflict, Forbidden, NotFound
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, now
+from app.services import label_sets
 from app.services.access import Actor, project_for, role_in
 from app.settings import get_settings
 from app.tasks import get_task
@@ -119,6 +120,7 @@ def save(
             TextInputs.model_construct(**example.inputs),
             task.parse_schema(project.label_schema),
         )
+        label_sets.note_used(session, project, task.label_names(task.parse_payload(payload)))
     annotation = Annotation(
         project_id=project_id,
         example_id=example_id,

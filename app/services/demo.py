@@ -10,7 +10,7 @@ from app.demo import DemoProject, DemoRow
 from app.formats.frames import Roleset
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, User
-from app.services import frames, projects, versions
+from app.services import frames, label_sets, projects, versions
 from app.services.access import Actor, require_write
 from app.services.projects import ProjectFields
 from app.services.versions import SplitPercent
@@ -33,7 +33,9 @@ def load(session: Session, actor: Actor) -> list[Project]:
     """
     require_write(actor)
     session.get(User, actor.user_id, with_for_update=True)  # two clicks make one demo
-    mine = session.scalars(select(Project).where(Project.created_by == actor.user_id))
+    mine = session.scalars(
+        select(Project).where(Project.created_by == actor.user_id, Project.deleted_at.is_(None))
+    )
     there = {project.settings[_MARK]: project for project in mine if _MARK in project.settings}
     return [there.get(content.task) or _make(session, actor, content) for content in demo.PROJECTS]
 
@@ -84,6 +86,7 @@ def _fill(session: Session, actor: Actor, project: Project, rows: list[DemoRow])
                     "payload": task.validate(row["annotation"], inputs, schema),
                 }
             )
+    payloads = [annotation["payload"] for annotation in annotations]
     ids = session.scalars(
         insert(Example).returning(Example.id, sort_by_parameter_order=True), examples
     ).all()
@@ -102,6 +105,10 @@ def _fill(session: Session, actor: Actor, project: Project, rows: list[DemoRow])
         ],
     )
     project.example_count, project.labelled_count = len(rows), labelled
+    label_sets.add_used(
+        project,
+        {name for said in payloads for name in task.label_names(task.parse_payload(said))},
+    )
     session.flush()
 
 

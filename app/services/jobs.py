@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.db import after_commit, session_scope
 from app.errors import AnnotuneError, Conflict, NotFound
 from app.i18n import gettext as _
-from app.models import FINAL_STATES, Job, now
+from app.models import ACTIVE_STATES, FINAL_STATES, Job, now
 from app.security.secrets import join_secret, split_secret
 from app.services import dispatch
 from app.settings import get_settings
@@ -281,6 +281,13 @@ def request_cancel(session: Session, job: Job) -> None:
         _end(locked, "cancelled")
     else:
         locked.state = "cancelling"
+
+
+def cancel_all(session: Session, project_id: str) -> None:
+    """Stop all jobs of a project, as `request_cancel` does."""
+    active = Job.state.in_(ACTIVE_STATES) & (Job.project_id == project_id)
+    for job in session.scalars(select(Job).where(active).with_for_update()):
+        request_cancel(session, job)
 
 
 def restart(session: Session, job: Job) -> None:
