@@ -105,6 +105,13 @@ def get(session: Session, actor: Actor, project_id: str, import_id: str) -> tupl
     return row.FrameImport, row.Job
 
 
+def cancel(session: Session, actor: Actor, project_id: str) -> None:
+    """Stop reading the last frame file: nothing of it is kept, unless all of it was read already."""
+    project_for(session, actor, project_id, "manager", write=True)
+    if found := newest(session, actor, project_id):
+        jobs.request_cancel(session, found[1])
+
+
 def run(claim: jobs.Claim) -> None:
     """Read the frame file that a job is for: first all of it, then what was good in it goes into the inventory.
 

@@ -46,6 +46,14 @@ def start(session: Session, actor: Actor, project_id: str, import_id: str) -> Im
     return row
 
 
+def cancel(session: Session, actor: Actor, project_id: str, import_id: str) -> None:
+    """Stop taking an import back: what is removed by then is gone, the rest stays."""
+    project_for(session, actor, project_id, "manager", write=True)
+    row, _job = importing.get(session, actor, project_id, import_id)
+    if undo := importing.undo_job(session, row):
+        jobs.request_cancel(session, undo)
+
+
 def run(claim: jobs.Claim) -> None:
     """Take out what an import brought in, some examples at a time; a later attempt goes on where this one ends."""
     with session_scope(read_only=True) as session:

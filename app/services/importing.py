@@ -191,6 +191,11 @@ def get(
     return row, session.get(Job, row.job_id) if row.job_id else None
 
 
+def undo_job(session: Session, row: Import) -> Job | None:
+    """The job that takes an import back, if somebody wanted that."""
+    return session.get(Job, row.undo_job_id) if row.undo_job_id else None
+
+
 def list_imports(
     session: Session, actor: Actor, project_id: str, *, limit: int = 50
 ) -> list[tuple[Import, Job]]:

@@ -137,6 +137,13 @@ def retry(session: Session, actor: Actor, project_id: str, number: int) -> Datas
     return version
 
 
+def cancel(session: Session, actor: Actor, project_id: str, number: int) -> None:
+    """Stop writing a version; it can be written after all with `retry`."""
+    project_for(session, actor, project_id, "manager", write=True)
+    _version, job = get(session, actor, project_id, number)
+    jobs.request_cancel(session, job)
+
+
 def _take_state(session: Session, version: DatasetVersion, project: Project) -> None:
     """Write down which state the version is of: as of now. The project is locked, under which alone imports come to
     count or to be taken back."""

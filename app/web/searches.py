@@ -5,6 +5,7 @@ from typing import Any, get_args
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.db import session_scope
 from app.errors import InvalidInput
 from app.http.identity import Db, Identity, Person
 from app.i18n import gettext as _
@@ -13,7 +14,7 @@ from app.services.searches import SearchPlan
 from app.tasks.base import parse
 from app.training import Base, FineTuneParams
 from app.training.search import MAX_SEARCH_RUNS
-from app.web.forms import Form, Problems, collecting, text
+from app.web.forms import Form, Problems, collecting, reading_anew, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
 
@@ -58,21 +59,24 @@ def start_search(
             device=text(form, "device"),
         )
     if problems:
-        return _page(request, session, person, context, number, _words(form), problems)
+        with reading_anew(session) as reading:
+            return _page(request, reading, person, context, number, _words(form), problems)
     return redirect(request, f"/searches/{made.id}")
 
 
 @router.post("/projects/{project_id}/versions/{number}/search/count")
 def count_runs(
-    request: Request, session: Db, person: Person, project_id: str, number: int, form: Form
+    request: Request, person: Person, project_id: str, number: int, form: Form
 ) -> Response:
     """How many runs the form would start: the line alone for htmx, else the form again."""
-    context = project_context(session, person, project_id, "versions")
     problems = Problems()
-    told = _count(session, person, project_id, number, form, problems)
-    if is_htmx(request):
-        return render(request, "partials/search_count.html", **told)
-    return _page(request, session, person, context, number, _words(form), problems, **told)
+    # A session that only reads: a request of this method would have one that holds a lock.
+    with session_scope(read_only=True) as session:
+        context = project_context(session, person, project_id, "versions")
+        told = _count(session, person, project_id, number, form, problems)
+        if is_htmx(request):
+            return render(request, "partials/search_count.html", **told)
+        return _page(request, session, person, context, number, _words(form), problems, **told)
 
 
 def _count(

@@ -144,7 +144,9 @@ def test_a_version_asked_for_while_an_import_is_taken_back_has_nothing_of_it(
             client_key="kept",
         )
     undoing = undo(workshop, import_id)
-    halfway = Halfway(monkeypatch, lambda told: told.get("phase") == "removing" and told["done"] > 0)
+    halfway = Halfway(
+        monkeypatch, lambda told: told.get("phase") == "removing" and told["done"] > 0
+    )
     with halfway.work(undoing):
         assert LABELLED < count(Example) < LABELLED + ROWS, "the test means a moment in between"
         freezing = workshop.freeze()
