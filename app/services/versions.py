@@ -356,10 +356,11 @@ def _examples_in(version: DatasetVersion) -> list[ColumnElement[bool]]:
     if version.unpublished_imports:
         conditions.append(~_from(version.unpublished_imports))
     if version.undone_imports:
+        said = aliased(Annotation)
         by_people = exists().where(
-            Annotation.example_id == Example.id,
-            Annotation.source != "import",
-            Annotation.id <= (version.last_annotation_id or 0),
+            said.example_id == Example.id,
+            said.source != "import",
+            said.id <= (version.last_annotation_id or 0),
         )
         conditions.append(~_from(version.undone_imports) | by_people)
     return conditions

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from app.cli.group import Program
 from app.db import session_scope
 from app.models import DatasetVersion, Example, Import, Job, Project, now
-from app.services import direct_import, importing, jobs
+from app.services import batches, direct_import, importing, jobs
 from app.services.importing import ImportOptions
 from app.services.versions import data_key
 from app.settings import get_settings
@@ -90,7 +90,7 @@ def let_the_lease_run_out(job_id: str) -> None:
 def test_what_is_half_visible_is_never_given_up(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "_BATCH", 10)
+    monkeypatch.setattr(batches, "MAX_ROWS", 10)
     job_id = bring_in(workshop, 95)
     renew = jobs.renew
 
