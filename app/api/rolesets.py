@@ -3,17 +3,18 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, UploadFile
+from fastapi import Path, Query, UploadFile
 from pydantic import Field
 
 from app.api.problems import ProblemItem, problem
 from app.api.schemas import Answer, JobOut, ProjectId
 from app.db import session_scope
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.models import FrameImport, Job
 from app.services import frames
 
-router = APIRouter(prefix="/projects/{project_id}/rolesets", tags=["Frames"])
+router = Router(prefix="/projects/{project_id}/rolesets", tags=["Frames"])
 
 FileId = Annotated[str, Path(description="The frame file's id.", max_length=20)]
 

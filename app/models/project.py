@@ -25,7 +25,8 @@ class Project(Base):
     """{"instruction": the SFT instruction where the project has its own}"""
     example_count: Mapped[int] = mapped_column(default=0)
     labelled_count: Mapped[int] = mapped_column(default=0)
-    """Both are kept by the services with each change, so that no page counts a large table."""
+    skipped_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    """All three are kept by the services with each change, so that no page counts a large table."""
     used_labels: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """Names of labels that annotations have, so that a change of the label set searches no large table."""
     cleared_roleset_id: Mapped[int] = mapped_column(BigId, default=0, server_default="0")

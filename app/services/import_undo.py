@@ -3,14 +3,14 @@
 import shutil
 import time
 
-from sqlalchemy import ColumnElement, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
 from app.errors import Conflict, NotFound
 from app.i18n import gettext as _
-from app.models import ACTIVE_STATES, Annotation, Example, Import, Job, Project, new_id
-from app.services import audit, importing, jobs, label_sets, versions
+from app.models import ACTIVE_STATES, Annotation, Example, Import, Job, new_id
+from app.services import audit, contributions, importing, jobs, label_sets, versions
 from app.services.access import Actor, project_for
 from app.services.batches import Batches
 from app.storage import CHUNK, get_storage
@@ -103,15 +103,8 @@ def _remove_some(session: Session, row: Import, limit: int) -> int:
     if not rows:
         return 0
     session.execute(delete(Example).where(Example.id.in_([found.id for found in rows])))
-    session.execute(
-        update(Project)
-        .where(Project.id == row.project_id)
-        .values(
-            example_count=Project.example_count - len(rows),
-            labelled_count=Project.labelled_count
-            - sum(found.gold_id is not None for found in rows),
-        )
-    )
+    labelled = sum(found.gold_id is not None for found in rows)
+    contributions.add(session, row.project_id, {}, examples=-len(rows), labelled=-labelled)
     return len(rows)
 
 

@@ -26,7 +26,7 @@ from app.formats import preview as preview_format
 from app.formats.base import Preview, Record, RowProblem
 from app.i18n import gettext as _
 from app.models import ACTIVE_STATES, Annotation, Example, Import, Job, Project, new_id, now
-from app.services import audit, jobs, label_sets
+from app.services import audit, contributions, jobs, label_sets
 from app.services.access import Actor, project_for
 from app.services.batches import Batches
 from app.services.examples import holds_nul
@@ -460,14 +460,7 @@ def _show(session: Session, project_id: str, first: int, last: int, import_id: s
     total, labelled = session.execute(
         select(func.count(), func.count(Example.gold_id)).where(chunk)
     ).one()
-    session.execute(
-        update(Project)
-        .where(Project.id == project_id)
-        .values(
-            example_count=Project.example_count + total,
-            labelled_count=Project.labelled_count + labelled,
-        )
-    )
+    contributions.add(session, project_id, {}, examples=total, labelled=labelled)
 
 
 def take_back(import_id: str) -> None:

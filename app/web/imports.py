@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, UploadFile
+from fastapi import Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.db import session_scope
 from app.errors import InvalidInput, TooLarge
 from app.formats.base import Record
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.i18n import mark
 from app.services import import_undo, importing
@@ -19,7 +20,7 @@ from app.web.forms import Form, Problems, reading_anew, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
 
-router = APIRouter(prefix="/projects/{project_id}")
+router = Router(prefix="/projects/{project_id}")
 
 ENCODINGS = {
     "": mark("detected"),

@@ -1,4 +1,4 @@
-"""When an import counts, what a version leaves out, labels in use, projects that are being deleted, frame files as jobs."""
+"""When an import counts, what a version leaves out, labels in use, deleted projects, frame files read by jobs."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from alembic import op
 from app.models.base import BigId, JsonType, UtcDateTime
 
 revision = "0013"
-down_revision = "0008"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from app.db import session_scope
-from app.models import Annotation, DatasetVersion, Example, Import, Job
+from app.models import Annotation, DatasetVersion, Example, Import, Job, Project, new_id
 from app.services import annotating, direct_import, import_undo, importing, jobs, versions
 from app.services.importing import ImportOptions
 from app.services.versions import data_key
@@ -133,16 +133,7 @@ def test_a_version_asked_for_while_an_import_is_taken_back_has_nothing_of_it(
     with session_scope(read_only=True) as session:
         found = session.query(Example.id).filter_by(import_id=import_id).order_by(Example.id).all()
     kept = found[-1].id
-    with session_scope() as session:  # what somebody has worked on stays
-        annotating.save(
-            session,
-            workshop.actor,
-            workshop.project_id,
-            kept,
-            payload={"labels": ["bad"]},
-            base_revision=0,
-            client_key="kept",
-        )
+    say(workshop, kept, "bad")  # what somebody has worked on stays
     undoing = undo(workshop, import_id)
     halfway = Halfway(
         monkeypatch, lambda told: told.get("phase") == "removing" and told["done"] > 0
@@ -168,16 +159,7 @@ def test_what_is_said_while_a_version_is_written_is_in_the_next(
         with session_scope(read_only=True) as session:
             last = session.query(Example.id).order_by(Example.id.desc()).first()
         assert last is not None
-        with session_scope() as session:
-            annotating.save(
-                session,
-                workshop.actor,
-                workshop.project_id,
-                last.id,
-                payload={"labels": ["good"]},
-                base_revision=1,
-                client_key="meanwhile",
-            )
+        say(workshop, last.id, "good")
     assert lines_of(freezing)[-1]["annotation"] == {"labels": ["bad"]}
     later = workshop.freeze()
     work_off(later)
@@ -224,6 +206,19 @@ def test_a_version_that_never_came_to_be_gives_its_number_to_the_next(workshop: 
     assert (found.number, found.job_id) == (1, second)
 
 
+def say(workshop: Workshop, example_id: int, label: str) -> None:
+    """Label an example anew."""
+    with session_scope() as session:
+        newest = session.query(Annotation).filter_by(example_id=example_id)
+        draft = annotating.Draft(
+            payload={"labels": [label]},
+            base=newest.order_by(Annotation.id.desc()).first().id,
+            client_key=new_id(),
+            effect="replace",
+        )
+        annotating.save(session, workshop.actor, workshop.project_id, example_id, draft)
+
+
 def undo(workshop: Workshop, import_id: str) -> str:
     """Ask for an import to be taken back; the job that does it."""
     with session_scope() as session:
@@ -232,8 +227,6 @@ def undo(workshop: Workshop, import_id: str) -> str:
     return row.undo_job_id
 
 
-def _project(project_id: str) -> Any:
-    from app.models import Project
-
+def _project(project_id: str) -> Project:
     with session_scope(read_only=True) as session:
         return session.get_one(Project, project_id)
