@@ -43,7 +43,7 @@ def start(session: Session, actor: Actor, project_id: str) -> None:
         project_id=project.id,
         subject=project.name,
     )
-    jobs.cancel_all(session, project.id)
+    jobs.cancel_all(session, Job.project_id == project.id)
     _queue(session, project.id, actor.user_id)
 
 

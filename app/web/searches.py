@@ -15,7 +15,7 @@ from app.services.searches import SearchPlan
 from app.tasks.base import parse
 from app.training import Base, FineTuneParams
 from app.training.search import MAX_SEARCH_RUNS
-from app.web.forms import Form, Problems, collecting, reading_anew, text
+from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
 
@@ -43,14 +43,14 @@ def search_form(
 
 @router.post("/projects/{project_id}/versions/{number}/search")
 def start_search(
-    request: Request, session: Db, person: Person, project_id: str, number: int, form: Form
+    request: Request, person: Person, project_id: str, number: int, form: Form
 ) -> Response:
-    context = project_context(session, person, project_id, "versions")
     problems = Problems()
-    with collecting(session, problems):
-        params, wish = _read(session, person, project_id, number, form)
+    # No session of the request's own: to check all combinations may take a while.
+    try:
+        with session_scope(read_only=True) as session:
+            params, wish = _read(session, person, project_id, number, form)
         made = searches.create(
-            session,
             person.actor,
             project_id,
             version_number=number,
@@ -59,9 +59,12 @@ def start_search(
             name=text(form, "name"),
             device=text(form, "device"),
         )
-    if problems:
-        with reading_anew(session) as reading:
-            return _page(request, reading, person, context, number, _words(form), problems)
+    except InvalidInput as error:
+        problems.message = error.message
+        problems.fields = {problem.where: problem.message for problem in error.problems}
+        with session_scope(read_only=True) as session:
+            context = project_context(session, person, project_id, "versions")
+            return _page(request, session, person, context, number, _words(form), problems)
     return redirect(request, f"/searches/{made.id}")
 
 
@@ -191,5 +194,6 @@ def cancel_search(request: Request, session: Db, person: Person, search_id: str)
 
 @router.post("/searches/{search_id}/delete")
 def delete_search(request: Request, session: Db, person: Person, search_id: str) -> Response:
+    searches.clear_reports(person.actor, search_id)
     project_id = searches.remove(session, person.actor, search_id)
     return redirect(request, f"/projects/{project_id}/runs", flash=_("The search is deleted."))
