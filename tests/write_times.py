@@ -15,14 +15,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from sqlalchemy import Connection, event, insert, update
+from sqlalchemy import Connection, event, insert, text, update
 
 from app import api, web
 from app.db import get_engine, session_scope
 from app.models import (
-    Annotation,
     DatasetVersion,
-    Example,
     Import,
     Job,
     LabelIssue,
@@ -44,7 +42,6 @@ from tests.factories import join, make_project, make_user
 
 SAFE = {"GET", "HEAD"}
 ROLESETS, POINTS, PEOPLE = 20_000, 20_000, 20
-_STEP = 20_000
 
 
 @dataclass(slots=True)
@@ -135,6 +132,29 @@ def _walk(router: Any) -> Iterator[tuple[set[str], str]]:
             yield from _walk(route.original_router)
 
 
+_NUMBERS = (
+    "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {})"
+)
+_EXAMPLES = (
+    "INSERT INTO examples (id, project_id, import_id, external_id, inputs, meta, content_hash, status, gold_id, "
+    "created_at) "
+    + _NUMBERS.format(":size")
+    + " SELECT n + 1, :project, CASE WHEN n % 2 THEN :import END, 'e' || n, "
+    "json_object('text', 'This is the sentence number ' || n || ' of a review.'), '{}', printf('%064x', n), "
+    "CASE WHEN n < :labelled THEN 'labelled' ELSE 'open' END, CASE WHEN n < :labelled THEN n + 1 END, "
+    "'2026-01-01 00:00:00' FROM numbers"
+)
+_ANNOTATIONS = (
+    "INSERT INTO annotations (id, project_id, example_id, user_id, source, revision, payload, comment, client_key, "
+    "created_at) "
+    + _NUMBERS.format(":labelled")
+    + " SELECT n + 1, :project, n + 1, CASE WHEN n % 2 THEN NULL WHEN n % 4 THEN :person ELSE :ada END, "
+    "CASE WHEN n % 2 THEN 'import' ELSE 'person' END, 1, "
+    "json_object('labels', json_array(CASE WHEN n % 3 THEN 'positive' ELSE 'negative' END)), '', "
+    "CASE WHEN n % 2 = 0 THEN 'k' || n END, '2026-01-01 00:00:00' FROM numbers"
+)
+
+
 # -- the site ------------------------------------------------------------------------------------
 
 
@@ -176,44 +196,17 @@ class Scene:
         with session_scope() as session:
             session.execute(update(Import).where(Import.id == import_id).values(published_at=now()))
         labelled = size * 7 // 10
-        for start in range(0, size, _STEP):
-            numbers = range(start, min(start + _STEP, size))
-            with session_scope() as session:
-                session.execute(
-                    insert(Example),
-                    [
-                        {
-                            "id": n + 1,
-                            "project_id": project.id,
-                            "import_id": import_id if n % 2 else None,
-                            "external_id": f"e{n}",
-                            "inputs": {"text": f"This is the sentence number {n} of a review."},
-                            "meta": {},
-                            "content_hash": f"{n:064x}",
-                            "status": "labelled" if n < labelled else "open",
-                            "gold_id": n + 1 if n < labelled else None,
-                        }
-                        for n in numbers
-                    ],
-                )
-                said = [n for n in numbers if n < labelled]
-                if said:
-                    session.execute(
-                        insert(Annotation),
-                        [
-                            {
-                                "id": n + 1,
-                                "project_id": project.id,
-                                "example_id": n + 1,
-                                "user_id": None if n % 2 else person.id if n % 4 else self.ada.id,
-                                "source": "import" if n % 2 else "person",
-                                "revision": 1,
-                                "payload": {"labels": [("positive", "negative")[n % 3 == 0]]},
-                                "client_key": None if n % 2 else f"k{n}",
-                            }
-                            for n in said
-                        ],
-                    )
+        with session_scope() as session:  # by SQLite itself: a hundred thousand in a second
+            values = {
+                "size": size,
+                "labelled": labelled,
+                "project": project.id,
+                "import": import_id,
+                "ada": self.ada.id,
+                "person": person.id,
+            }
+            for statement in (_EXAMPLES, _ANNOTATIONS):
+                session.execute(text(statement), values)
         with session_scope() as session:
             row = session.get_one(Project, project.id)
             row.example_count, row.labelled_count = size, labelled
