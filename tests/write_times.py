@@ -132,27 +132,28 @@ def _walk(router: Any) -> Iterator[tuple[set[str], str]]:
             yield from _walk(route.original_router)
 
 
-_NUMBERS = (
-    "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {})"
-)
-_EXAMPLES = (
-    "INSERT INTO examples (id, project_id, import_id, external_id, inputs, meta, content_hash, status, gold_id, "
-    "created_at) "
-    + _NUMBERS.format(":size")
-    + " SELECT n + 1, :project, CASE WHEN n % 2 THEN :import END, 'e' || n, "
-    "json_object('text', 'This is the sentence number ' || n || ' of a review.'), '{}', printf('%064x', n), "
-    "CASE WHEN n < :labelled THEN 'labelled' ELSE 'open' END, CASE WHEN n < :labelled THEN n + 1 END, "
-    "'2026-01-01 00:00:00' FROM numbers"
-)
-_ANNOTATIONS = (
-    "INSERT INTO annotations (id, project_id, example_id, user_id, source, revision, payload, comment, client_key, "
-    "created_at) "
-    + _NUMBERS.format(":labelled")
-    + " SELECT n + 1, :project, n + 1, CASE WHEN n % 2 THEN NULL WHEN n % 4 THEN :person ELSE :ada END, "
-    "CASE WHEN n % 2 THEN 'import' ELSE 'person' END, 1, "
-    "json_object('labels', json_array(CASE WHEN n % 3 THEN 'positive' ELSE 'negative' END)), '', "
-    "CASE WHEN n % 2 = 0 THEN 'k' || n END, '2026-01-01 00:00:00' FROM numbers"
-)
+_EXAMPLES = """
+INSERT INTO examples
+    (id, project_id, import_id, external_id, inputs, meta, content_hash, status, gold_id, created_at)
+WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :size)
+SELECT
+    n + 1, :project, CASE WHEN n % 2 THEN :import END, 'e' || n,
+    json_object('text', 'This is the sentence number ' || n || ' of a review.'), '{}', printf('%064x', n),
+    CASE WHEN n < :labelled THEN 'labelled' ELSE 'open' END, CASE WHEN n < :labelled THEN n + 1 END,
+    '2026-01-01 00:00:00'
+FROM numbers
+"""
+_ANNOTATIONS = """
+INSERT INTO annotations
+    (id, project_id, example_id, user_id, source, revision, payload, comment, client_key, created_at)
+WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :labelled)
+SELECT
+    n + 1, :project, n + 1, CASE WHEN n % 2 THEN NULL WHEN n % 4 THEN :person ELSE :ada END,
+    CASE WHEN n % 2 THEN 'import' ELSE 'person' END, 1,
+    json_object('labels', json_array(CASE WHEN n % 3 THEN 'positive' ELSE 'negative' END)), '',
+    CASE WHEN n % 2 = 0 THEN 'k' || n END, '2026-01-01 00:00:00'
+FROM numbers
+"""
 
 
 # -- the site ------------------------------------------------------------------------------------
