@@ -193,8 +193,9 @@ def test_no_statement_of_the_hot_path_scans(
         assert say(
             api, project, old["id"], "positive", base=old["base"], effect="replace"
         ).is_success
-        changed = caller.get(f"{path}/mine", params={"changed": True}).json()["items"]
-        assert [item["id"] for item in changed] == [old["id"]]
+        if analysed:  # not felt at each example, and PostgreSQL needs to know a little for it
+            changed = caller.get(f"{path}/mine", params={"changed": True}).json()["items"]
+            assert [item["id"] for item in changed] == [old["id"]]
         assert caller.post(f"{path}/examples/{old['id']}/seen").status_code == 204
         assert len(caller.get(f"{path}/mine").json()["items"]) == 50
         left = caller.get(f"{path}/queue").json()
