@@ -4,19 +4,20 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field, model_validator
 
 from app.api.examples import AuthorRead, ProgressRead, WorkItemRead
 from app.api.problems import problem
 from app.api.schemas import Answer, ExampleId, ProjectId, Question
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.models import Annotation
 from app.services import annotating, queue
 from app.services.annotating import Draft
 from app.services.queue import Whose
 
-router = APIRouter(prefix="/projects/{project_id}", tags=["Labelling"])
+router = Router(prefix="/projects/{project_id}", tags=["Labelling"])
 
 _CURRENT = (
     "`current` holds the example as it stands now, like an answer of `queue/next` without inputs."
