@@ -4,7 +4,8 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from app import api, web
-from app.http import errors, logs, middleware
+from app.api import document
+from app.http import errors, head, logs, middleware
 from app.web.render import STATIC, error_page
 
 
@@ -19,6 +20,7 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(head.HeadAsGet)
     app.add_middleware(middleware.BodyLimit)
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
@@ -26,4 +28,5 @@ def create_app() -> FastAPI:
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.include_router(api.router)
     app.include_router(web.router)
+    document.install(app)
     return app

@@ -154,6 +154,8 @@ class PredictWish(Question):
 
     texts: list[str] = Field(
         description="At most 64 texts with together 20,000 characters.",
+        min_length=1,
+        max_length=runs.MAX_PREDICT_TEXTS,
         examples=[["Ada gave Bo the map."]],
     )
 

@@ -9,8 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.services.jobs import Device
 
 ProjectId = Annotated[str, Path(description="The project's id.", max_length=20)]
-ExampleId = Annotated[int, Path(description="The example's id.", ge=1, le=2**62)]
+# 2**53 - 1: the largest integer that JSON's readers all take exactly.
+ExampleId = Annotated[int, Path(description="The example's id.", ge=1, le=2**53 - 1)]
 RunId = Annotated[str, Path(description="The run's id.", max_length=20)]
+ImportId = Annotated[str, Path(description="The import's id.", max_length=20)]
+UserId = Annotated[str, Path(description="The id of somebody's account.", max_length=20)]
+TokenId = Annotated[str, Path(description="The token's id.", max_length=20)]
 Number = Annotated[int, Path(description="The version's number: 1, 2, …", ge=1, le=2**31 - 1)]
 Split = Literal["train", "validation", "test"]
 Role = Literal["annotator", "reviewer", "manager"]
@@ -23,9 +27,9 @@ class Answer(BaseModel):
 
 
 class Question(BaseModel):
-    """Base of what is asked: a misspelt field is an error, not silence."""
+    """Base of what is asked: a misspelt field is an error, not silence, and 0 is not false."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class JobOut(Answer):

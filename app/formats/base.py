@@ -36,7 +36,7 @@ class RowProblem:
 class ReadOptions(BaseModel):
     """How a file is to be read; what is left open is detected."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     encoding: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)

@@ -42,7 +42,7 @@ _LOOK_SECONDS = 2.0
 class ImportOptions(BaseModel):
     """How a file is to be read, and what to do with what does not fit."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     format: str | None = None
     """A reader's name; None: by the file's name and its first bytes."""

@@ -35,13 +35,15 @@ _MOST_PROBLEMS = 20
 class SearchPlan(BaseModel):
     """What a search is to try."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     space: dict[str, list[Any] | Range] = Field(
         description="For each parameter that varies, a list of values; for a random search also a range.",
         examples=[{"learning_rate": {"low": 1e-5, "high": 1e-3}, "batch_size": [16, 32]}],
     )
-    strategy: Strategy = Field("grid", description="`grid`: every combination; `random`: some.")
+    strategy: Strategy = Field(
+        "grid", description="`grid`: every combination; `random`: some.", examples=["random"]
+    )
     runs: int = Field(
         10, ge=1, le=MAX_SEARCH_RUNS, description="How many a random search starts at most."
     )

@@ -28,7 +28,7 @@ _CHUNK = 2000
 class SplitPercent(BaseModel):
     """Whole per cents of the three splits; they add up to 100."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     train: int = Field(80, ge=0, le=100)
     validation: int = Field(10, ge=0, le=100)
