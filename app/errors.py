@@ -73,6 +73,10 @@ class InvalidInput(AnnotuneError):
 
 
 class Unavailable(AnnotuneError):
-    """Something Annotune needs (broker, worker, storage) does not answer now."""
+    """Something Annotune needs (broker, worker, storage) does not answer now; `retry_after` seconds later it may."""
 
     status = 503
+
+    def __init__(self, message: str, *, retry_after: int = 10) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -7,6 +7,7 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.services.jobs import Device
+from app.strict import StrictModel
 
 ProjectId = Annotated[str, Path(description="The project's id.", max_length=20)]
 # 2**53 - 1: the largest integer that JSON's readers all take exactly.
@@ -26,10 +27,8 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class Question(BaseModel):
-    """Base of what is asked: a misspelt field is an error, not silence, and 0 is not false."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+class Question(StrictModel):
+    """Base of what is asked: a misspelt field is an error, not silence."""
 
 
 class JobOut(Answer):

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
 
-from app.errors import AnnotuneError, Conflict, InvalidInput, Unauthenticated
+from app.errors import AnnotuneError, Conflict, InvalidInput, Unauthenticated, Unavailable
 from app.i18n import gettext as _
 
 log = structlog.get_logger()
@@ -44,7 +44,10 @@ async def _known(request: Request, error: Exception) -> Response:
         else []
     )
     extra = {"current": error.current} if isinstance(error, Conflict) and error.current else {}
-    return _answer(request, error.status, error.message, problems, extra)
+    answer = _answer(request, error.status, error.message, problems, extra)
+    if isinstance(error, Unavailable):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 async def _malformed(request: Request, error: Exception) -> Response:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from app.services import audit, jobs, runs
 from app.services.access import Actor, project_for
 from app.services.runs import starting
 from app.services.versions import ready
+from app.strict import StrictModel
 from app.tasks.base import parse
 from app.training import FineTuneParams
 from app.training import search as spaces
@@ -32,10 +33,10 @@ from app.training.search import MAX_SEARCH_RUNS, Range, Strategy
 _MOST_PROBLEMS = 20
 
 
-class SearchPlan(BaseModel):
+class SearchPlan(StrictModel):
     """What a search is to try."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(frozen=True)
 
     space: dict[str, list[Any] | Range] = Field(
         description="For each parameter that varies, a list of values; for a random search also a range.",
