@@ -4,6 +4,7 @@ A request must not hang on a broker that is away. A message is given up after a 
 no other is tried: whatever it was to wake stands in the database, and the reconciler sends it later.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from functools import cache
@@ -29,7 +30,6 @@ BROKER_ERRORS = (OperationalError, OSError, RedisError)
 
 T = TypeVar("T")
 log = structlog.get_logger()
-_paused_until = 0.0
 
 
 class BrokerAway(Exception):
@@ -57,7 +57,9 @@ def wake(job_id: str, queue: str, share: str | None = None) -> bool:
     """Tell a worker that there is a job, with half of its secret. False when the broker does not answer."""
     args = [job_id] if share is None else [job_id, share]
     try:
-        _try(lambda: _producer().send_task(RUN_JOB, args=args, queue=queue, ignore_result=True))
+        _breaker.call(
+            lambda: _producer().send_task(RUN_JOB, args=args, queue=queue, ignore_result=True)
+        )
     except BrokerAway as error:
         log.warning("broker_unreachable", job=job_id, error=str(error))
         return False
@@ -66,7 +68,7 @@ def wake(job_id: str, queue: str, share: str | None = None) -> bool:
 
 def publish_call(call_id: str, name: str, args: list[Any], *, queue: str, expires: float) -> None:
     """Send a call whose result the worker stores under the id. Raises BrokerAway."""
-    _try(
+    _breaker.call(
         lambda: _producer().send_task(
             name, args=args, queue=queue, task_id=call_id, expires=expires, ignore_result=False
         )
@@ -82,25 +84,41 @@ def waiting(queue: str) -> int | None:
             return int(connection.default_channel.queue_declare(queue=queue).message_count)
 
     try:
-        return _try(count)
+        return _breaker.call(count)
     except BrokerAway as error:
         log.warning("broker_unreachable", queue=queue, error=str(error))
         return None
 
 
-def _try(action: Callable[[], T]) -> T:
-    global _paused_until
-    if time.monotonic() < _paused_until:
-        raise BrokerAway("It did not answer a moment ago.")
-    try:
-        return action()
-    except BROKER_ERRORS as error:
-        _paused_until = time.monotonic() + PAUSE_SECONDS
-        raise BrokerAway(str(error)) from error
+class _Breaker:
+    """Lets one message find out whether a broker that was silent answers again; the others are given up at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._silent = False
+        self._next_try = 0.0
+
+    def call(self, action: Callable[[], T]) -> T:
+        """What the action returns. Raises BrokerAway."""
+        with self._lock:
+            if self._silent and time.monotonic() < self._next_try:
+                raise BrokerAway("It did not answer a moment ago.")
+            self._next_try = time.monotonic() + PAUSE_SECONDS
+        try:
+            found = action()
+        except BROKER_ERRORS as error:
+            self._silent = True
+            self._next_try = time.monotonic() + PAUSE_SECONDS
+            raise BrokerAway(str(error)) from error
+        self._silent = False
+        return found
+
+
+_breaker = _Breaker()
 
 
 def forget() -> None:
     """Begin anew with the settings as they are: another broker, as yet untried."""
-    global _paused_until
+    global _breaker
     _producer.cache_clear()
-    _paused_until = 0.0
+    _breaker = _Breaker()

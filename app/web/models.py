@@ -7,6 +7,7 @@ from starlette.responses import Response
 from app.formats.model_card import card_text
 from app.http.identity import Db, Identity, Person
 from app.services import model_card, runs
+from app.settings import get_settings
 from app.training import RUN_KINDS
 from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
@@ -41,6 +42,7 @@ def _page(
         lineage=model_card.lineage(session, person.actor, view),
         kinds=RUN_KINDS,
         repo_id=repo_id,
+        shared=get_settings().hub_push,
         problems=problems,
     )
 
