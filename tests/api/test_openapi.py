@@ -48,7 +48,10 @@ def ids(api: TestClient, ada: User, tmp_path: Path) -> dict[str, Any]:
     space = {"version": 1, "space": {"epochs": [1, 2]}}
     searches = [api.post(f"{path}/searches", json=space).json()["id"] for _ in range(2)]
     files = {"file": ("a.txt", b"One.\nTwo.\n")}
-    upload = api.post(f"{path}/imports", files=files, data={"start": "false"}).json()
+    uploads = [
+        api.post(f"{path}/imports", files=files, data={"start": "false"}).json()["id"]
+        for _ in range(2)
+    ]
     imported = [item["id"] for item in api.get(f"{path}/imports").json()["items"]]
     return {
         "project_id": [project.id],
@@ -60,8 +63,9 @@ def ids(api: TestClient, ada: User, tmp_path: Path) -> dict[str, Any]:
         "spare_run": queued(api, project, "to be deleted")["id"],
         "spare_token": api.post("/tokens", json={"name": "to be revoked"}).json()["id"],
         "spare_project": make_project(ada, name="To be deleted").id,
-        "import_id": [upload["id"], *imported],
-        "example_id": [item["id"] for item in api.get(f"{path}/examples").json()["items"]],
+        "import_id": [uploads[0], *imported],
+        "spare_import": uploads[1],
+        "example_id": [item["id"] for item in api.get(f"{path}/examples?status=open").json()["items"]],
         "user_id": [bo.id],
         "issue_id": [item["id"] for item in api.get(f"{path}/label-issues").json()["items"]],
     }
