@@ -23,7 +23,7 @@ from app.api import (
 )
 from app.api.problems import PROBLEMS
 from app.api.security import browser_session, token
-from app.http.identity import require_csrf
+from app.http.identity import authorize_change
 from app.http.text import require_storable_text
 
 router = APIRouter(
@@ -31,7 +31,7 @@ router = APIRouter(
     dependencies=[
         Depends(token),
         Depends(browser_session),
-        Depends(require_csrf),
+        Depends(authorize_change),
         Depends(require_storable_text),
     ],
     responses=PROBLEMS,

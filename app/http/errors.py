@@ -41,7 +41,10 @@ async def _known(request: Request, error: Exception) -> Response:
         else []
     )
     extra = {"current": error.current} if isinstance(error, Conflict) and error.current else {}
-    return _answer(request, error.status, error.message, problems, extra)
+    answer = _answer(request, error.status, error.message, problems, extra)
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 async def _malformed(request: Request, error: Exception) -> Response:

@@ -8,7 +8,7 @@ from app.models.label_issue import LabelIssue
 from app.models.project import Member, Project, Roleset
 from app.models.run import Run, RunLog, RunPoint, RunTag, RunTracking
 from app.models.search import Search
-from app.models.user import ApiToken, LoginFailure, LoginSession, User
+from app.models.user import ApiToken, KnownBrowser, LoginSession, LoginThrottle, User
 from app.models.version import DatasetVersion
 from app.models.worker import Worker
 
@@ -23,9 +23,10 @@ __all__ = [
     "Example",
     "Import",
     "Job",
+    "KnownBrowser",
     "LabelIssue",
-    "LoginFailure",
     "LoginSession",
+    "LoginThrottle",
     "Member",
     "Project",
     "Roleset",

@@ -9,7 +9,7 @@ from sqlalchemy import Select, delete, select
 
 from app.db import session_scope
 from app.models import ACTIVE_STATES, FINAL_STATES, DatasetVersion, Example, Import, Job, Run, now
-from app.services import importing
+from app.services import importing, throttle
 from app.storage import PART, get_storage
 
 KEEP_UPLOADS = timedelta(days=7)
@@ -32,6 +32,7 @@ _NEEDED: Mapping[str, Select[Any]] = {
 def tidy() -> None:
     """Forget uploads that were never imported, take back rows of imports that have failed, and remove files
     that belong to nothing. Any process may call this at any time, as often as it likes."""
+    throttle.tidy()
     _forget_uploads()
     _take_back_rows()
     for prefix, needed in _NEEDED.items():
