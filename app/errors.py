@@ -75,15 +75,14 @@ class InvalidInput(AnnotuneError):
 
 
 class Unavailable(AnnotuneError):
-    """Something Annotune needs (broker, worker, storage) does not answer now."""
+    """Something Annotune needs (database, broker, worker, storage) does not answer now.
+
+    `retry_after`: seconds after which another try makes sense.
+    """
 
     status = 503
 
-
-class Busy(Unavailable):
-    """There is more to do at this moment than can be done soon."""
-
-    def __init__(self, message: str, *, retry_after: int) -> None:
+    def __init__(self, message: str, *, retry_after: int = 2) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

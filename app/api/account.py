@@ -3,19 +3,20 @@
 from datetime import datetime
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field, SecretStr
 
 from app.api.problems import PASSWORD_PROBLEMS
 from app.api.schemas import Answer, Question
 from app.db import session_scope
-from app.http.identity import Db, Person, client_of
+from app.http.identity import Person, client_of
 from app.http.password_queue import in_password_queue
+from app.http.routing import Db, Router
 from app.services import api_tokens
 from app.services.api_tokens import DEFAULT_DAYS, MAX_DAYS
 from app.services.log_in import confirm_password
 
-router = APIRouter(tags=["Account"])
+router = Router(tags=["Account"])
 
 Scope = Literal["read", "write"]
 

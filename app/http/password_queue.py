@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
-from app.errors import Busy
+from app.errors import Unavailable
 from app.i18n import gettext as _
 
 THREADS = 2
@@ -29,9 +29,9 @@ class PasswordQueue:
         self._inside = 0
 
     async def run(self, function: Callable[[], R]) -> R:
-        """Call it when it is its turn. Raises Busy when the queue is full."""
+        """Call it when it is its turn. Raises Unavailable when the queue is full."""
         if self._inside >= self._max:
-            raise Busy(
+            raise Unavailable(
                 _("Many people are logging in at this moment. Try again in a few seconds."),
                 retry_after=_RETRY_SECONDS,
             )

@@ -1,6 +1,6 @@
 """Set-up, log-in, one's own account, and the administrator's list of people."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
@@ -9,7 +9,6 @@ from app.db import session_scope
 from app.errors import TooManyAttempts
 from app.http.identity import (
     LOCALE_COOKIE,
-    Db,
     MaybeIdentity,
     Person,
     client_of,
@@ -17,6 +16,7 @@ from app.http.identity import (
     keep_logged_in,
 )
 from app.http.password_queue import in_password_queue
+from app.http.routing import Db, Router
 from app.i18n import LOCALES, mark, set_locale
 from app.i18n import gettext as _
 from app.security.passwords import check_strength
@@ -28,7 +28,7 @@ from app.services.log_in import log_in as log_in_with_password
 from app.web.forms import Form, Problems, text
 from app.web.render import THEME_COOKIE, THEMES, local_path, redirect, render
 
-router = APIRouter()
+router = Router()
 _YEAR = 365 * 86_400
 TOKEN_DAYS = {
     "7": mark("a week"),

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.db import get_engine, session_scope
-from app.errors import Busy
+from app.errors import Unavailable
 from app.http.identity import COOKIE
 from app.http.password_queue import PasswordQueue, _queue
 from app.models import LoginThrottle, User
@@ -293,7 +293,7 @@ def test_at_most_so_many_work_at_once_in_the_order_they_came_and_too_many_are_re
     async def main() -> list[int]:
         tasks = [asyncio.create_task(queue.run(lambda n=n: work(n))) for n in range(12)]
         await asyncio.sleep(0.05)
-        with pytest.raises(Busy) as refused:
+        with pytest.raises(Unavailable) as refused:
             await queue.run(lambda: 99)
         assert refused.value.retry_after
         gate.set()
