@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import structlog
 from anyio import to_thread
@@ -30,6 +30,8 @@ BROWSERS_COOKIE = "annotune_browser"
 LOCALE_COOKIE = "annotune_locale"
 
 log = structlog.get_logger()
+
+Handler = TypeVar("Handler", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,12 @@ def _session_secret(request: Request) -> str:
 MaybeIdentity = Annotated[Identity | None, Depends(identify)]
 
 
+def changes_nothing(handler: Handler) -> Handler:
+    """Marks a handler that only reads, though its method (as it takes a body) could change something."""
+    handler.__dict__["changes_nothing"] = True
+    return handler
+
+
 async def authorize_change(request: Request, identity: MaybeIdentity) -> None:
     """The one gate for whatever changes something, pages and API alike. Raises Forbidden for a token that only
     reads, for another site's page, and for a cookie without our own page's token.
@@ -126,7 +134,8 @@ async def authorize_change(request: Request, identity: MaybeIdentity) -> None:
     if request.method in SAFE_METHODS:
         return
     if identity is not None and identity.secret is None:
-        if not identity.actor.may_write:
+        reads = getattr(request.scope.get("endpoint"), "changes_nothing", False)
+        if not identity.actor.may_write and not reads:
             raise Forbidden(_("This token may only read. Make one with the scope “write”."))
         return
     require_own_page(request)

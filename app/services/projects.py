@@ -18,6 +18,7 @@ from app.models import (
     Member,
     Project,
     Run,
+    Search,
     User,
 )
 from app.services import accounts, audit
@@ -175,7 +176,7 @@ def remove(session: Session, actor: Actor, project_id: str) -> None:
         project_id=project.id,
         subject=project.name,
     )
-    for table in (Run, DatasetVersion, Import):  # before their jobs, which they point to
+    for table in (Run, Search, DatasetVersion, Import):  # before what they point to: jobs, versions
         session.execute(delete(table).where(table.project_id == project_id))
     session.delete(project)
     session.flush()
