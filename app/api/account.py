@@ -7,7 +7,7 @@ from fastapi import Request
 from pydantic import Field, SecretStr
 
 from app.api.problems import PASSWORD_PROBLEMS
-from app.api.schemas import Answer, Question
+from app.api.schemas import Answer, Question, TokenId
 from app.db import session_scope
 from app.http.identity import Person, client_of
 from app.http.password_queue import in_password_queue
@@ -106,6 +106,6 @@ def create_token(request: Request, person: Person, wish: TokenWish) -> NewToken:
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
-def revoke_token(session: Db, person: Person, token_id: str) -> None:
+def revoke_token(session: Db, person: Person, token_id: TokenId) -> None:
     """The token stops working at once."""
     api_tokens.revoke_token(session, person.actor, token_id)
