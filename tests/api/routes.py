@@ -86,7 +86,7 @@ ROUTES: dict[tuple[str, str], Row] = {
     ),
     ("POST", P + "/members/{user_id}/remove"): Row("manager"),
     ("POST", P + "/frames"): Row("manager", FRAMES),
-    ("GET", P + "/frames"): Row("annotator", {"headers": {"HX-Request": "true"}}),
+    ("GET", P + "/frames"): Row("manager", {"headers": {"HX-Request": "true"}}),
     ("POST", P + "/frames/clear"): Row("manager"),
     ("POST", P + "/frames/cancel"): Row("manager"),
     ("POST", P + "/delete"): Row("manager", {"data": {"confirm": "Reviews"}}),
