@@ -65,7 +65,9 @@ def ids(api: TestClient, ada: User, tmp_path: Path) -> dict[str, Any]:
         "spare_project": make_project(ada, name="To be deleted").id,
         "import_id": [uploads[0], *imported],
         "spare_import": uploads[1],
-        "example_id": [item["id"] for item in api.get(f"{path}/examples?status=open").json()["items"]],
+        "example_id": [
+            item["id"] for item in api.get(f"{path}/examples?status=open").json()["items"]
+        ],
         "user_id": [bo.id],
         "issue_id": [item["id"] for item in api.get(f"{path}/label-issues").json()["items"]],
     }
