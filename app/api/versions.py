@@ -41,10 +41,7 @@ _DOWNLOAD: Responses = {
         "content": {exporting.CANONICAL_MEDIA_TYPE: {}, "multipart/byteranges": {}},
     },
     304: {"description": "The caller has this very file."},
-    416: {
-        "description": "The file has no such part.",
-        "content": {"text/plain": {"schema": {"type": "string"}}},
-    },
+    416: problem("The file has no such part."),
     **_NOT_READY,
 }
 
