@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
@@ -68,6 +69,8 @@ async def identify(
         or negotiate(request.headers.get("accept-language"))
     )
     request.state.identity = identity
+    if identity is not None:
+        structlog.contextvars.bind_contextvars(person=identity.user.id)
     return identity
 
 

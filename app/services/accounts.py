@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
@@ -21,6 +22,8 @@ _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,180}")
 _FAILURES, _WINDOW = 10, timedelta(minutes=15)
 _SEEN_STEP = timedelta(hours=1)
 SCOPES = ("read", "write")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def log_in(session: Session, *, email: str, password: str, address: str) -> tupl
         .group_by(LoginFailure.subject)
     ).all()
     if any(n >= _FAILURES for _subject, n in counts):
+        log.warning("login_refused", reason="too many failures", address=address)
         raise Forbidden(_("Too many failed attempts. Wait a quarter of an hour and try again."))
     user = session.scalar(select(User).where(User.email == email))
     if (
@@ -123,9 +127,20 @@ def log_in(session: Session, *, email: str, password: str, address: str) -> tupl
         or not user.is_active
     ):
         session.add_all(LoginFailure(subject=subject) for subject in subjects)
+        _log_refusal(user, address)
         return None
     session.execute(delete(LoginFailure).where(LoginFailure.subject.in_(subjects)))
+    log.info("login", person=user.id, address=address)
     return user, start_session(session, user)
+
+
+def _log_refusal(user: User | None, address: str) -> None:
+    # What was typed as an address is not logged: people type their password there by mistake.
+    if user is None:
+        log.warning("login_refused", reason="no such account", address=address)
+    else:
+        reason = "wrong password" if user.is_active else "closed account"
+        log.warning("login_refused", reason=reason, person=user.id, address=address)
 
 
 def start_session(session: Session, user: User) -> str:
