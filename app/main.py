@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from app import api, web
-from app.http import errors, logs, middleware
+from app.http import errors, health, logs, middleware
 from app.web.render import STATIC, error_page
 
 
@@ -24,6 +24,7 @@ def create_app() -> FastAPI:
     app.add_middleware(middleware.RequestLog)
     errors.install(app, page=error_page)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    health.install(app)
     app.include_router(api.router)
     app.include_router(web.router)
     return app
