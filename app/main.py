@@ -5,6 +5,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app import api, web
 from app.http import errors, health, logs, middleware
+from app.settings import get_settings
 from app.web.render import STATIC, error_page
 
 
@@ -22,6 +23,11 @@ def create_app() -> FastAPI:
     app.add_middleware(middleware.BodyLimit)
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
+    settings = get_settings()
+    if settings.metrics_token or settings.metrics_loopback:
+        from app.http import metrics  # it costs memory, which only those pay who want it
+
+        metrics.install(app)
     errors.install(app, page=error_page)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     health.install(app)

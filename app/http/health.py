@@ -42,9 +42,7 @@ class Check:
         await asyncio.wait([self._answer], timeout=health.SECONDS)
         self.ms = round((time.perf_counter() - started) * 1000, 1)
         self._note(
-            self._answer.result()
-            if self._answer.done()
-            else f"no answer in {health.SECONDS:g} s"
+            self._answer.result() if self._answer.done() else f"no answer in {health.SECONDS:g} s"
         )
 
     def _ask(self) -> "asyncio.Future[str | None]":

@@ -20,9 +20,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def logged(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Lines]:
+def logged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
     """What is logged from now on, as JSON."""
     before, root = structlog.get_config(), logging.getLogger().handlers[:]
     monkeypatch.setenv("ANNOTUNE_LOG_JSON", "true")

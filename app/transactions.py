@@ -1,0 +1,94 @@
+"""How long transactions take, and how many writers wait for their turn: told by the engine's own events."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.pool import Pool
+
+Mode = Literal["reading", "writing"]
+Observer = Callable[[Mode, float], object]
+"""Told of each transaction that has ended: how long it was, in seconds, from having its lock to its commit."""
+
+_KEY = "annotune.transaction"
+
+
+class _Transaction:
+    """One that goes on."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.writes = False
+        self.waits = False
+
+
+class TransactionEvents:
+    """Listens to every engine of this process, from `listen` on."""
+
+    def __init__(self, transaction: Observer, waited: Callable[[float], object]) -> None:
+        self._transaction = transaction
+        self._waited = waited
+        self._waiting = 0
+        self._lock = threading.Lock()
+
+    @property
+    def writers_waiting(self) -> int:
+        """Of this process, for SQLite's lock."""
+        return self._waiting
+
+    def listen(self) -> None:
+        """Begin."""
+        for name in ("begin", "before_cursor_execute", "after_cursor_execute", "handle_error"):
+            event.listen(Engine, name, getattr(self, f"_{name}"))
+        event.listen(Pool, "checkin", self._checkin)
+
+    def _begin(self, connection: Connection) -> None:
+        self._end(connection.info)
+        connection.info[_KEY] = _Transaction()
+
+    def _before_cursor_execute(self, connection: Connection, *arguments: Any) -> None:
+        found = connection.info.get(_KEY)
+        if found is not None and _takes_the_lock(arguments[1]):
+            found.waits = True
+            with self._lock:
+                self._waiting += 1
+
+    def _after_cursor_execute(self, connection: Connection, *arguments: Any) -> None:
+        found = connection.info.get(_KEY)
+        if found is None:
+            return
+        if found.waits:
+            self._stop_waiting(found)
+            found.writes, found.began = True, time.perf_counter()
+            return
+        context = arguments[3]
+        if context is not None and (context.isinsert or context.isupdate or context.isdelete):
+            found.writes = True
+
+    def _handle_error(self, context: ExceptionContext) -> None:
+        found = context.connection.info.get(_KEY) if context.connection is not None else None
+        if found is not None and found.waits:
+            self._stop_waiting(found)
+
+    def _stop_waiting(self, found: _Transaction) -> None:
+        found.waits = False
+        self._waited(time.perf_counter() - found.began)
+        with self._lock:
+            self._waiting -= 1
+
+    def _checkin(self, _connection: Any, record: Any) -> None:
+        # Not at the commit's own event, which comes before the commit is written.
+        self._end(record.info)
+
+    def _end(self, info: dict[Any, Any]) -> None:
+        found = info.pop(_KEY, None)
+        if found is not None:
+            mode: Mode = "writing" if found.writes else "reading"
+            self._transaction(mode, time.perf_counter() - found.began)
+
+
+def _takes_the_lock(statement: str) -> bool:
+    return statement.startswith("BEGIN IMMEDIATE")
