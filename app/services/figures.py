@@ -88,9 +88,10 @@ def _trainings(session: Session) -> list[Training]:
 def _lock_waits(session: Session) -> int | None:
     if session.get_bind().dialect.name != "postgresql":
         return None
-    return session.scalar(
+    found = session.scalar(
         text(
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
     )
+    return int(found or 0)

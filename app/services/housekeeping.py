@@ -17,8 +17,7 @@ KEEP_UPLOADS = timedelta(days=7)
 KEEP_ORPHANS = timedelta(days=1)
 """How long a file may lie without a row: files are written first, and an upload may take hours."""
 
-# The ids under each prefix of the storage whose files are still needed.
-_NEEDED: Mapping[str, Select[Any]] = {
+OWNERS: Mapping[str, Select[Any]] = {
     "uploads": select(Import.id)
     .outerjoin(Job, Job.id == Import.job_id)
     .where(Import.job_id.is_(None) | Job.state.in_(ACTIVE_STATES)),
@@ -27,6 +26,7 @@ _NEEDED: Mapping[str, Select[Any]] = {
     "predictions": select(Run.id),
     "evaluations": select(Run.id),
 }
+"""The ids under each prefix of the storage whose files are still needed. Backups hold these files, too."""
 
 
 def tidy() -> None:
@@ -34,7 +34,7 @@ def tidy() -> None:
     that belong to nothing. Any process may call this at any time, as often as it likes."""
     _forget_uploads()
     _take_back_rows()
-    for prefix, needed in _NEEDED.items():
+    for prefix, needed in OWNERS.items():
         _remove_orphans(prefix, needed)
 
 
