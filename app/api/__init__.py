@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from app.api import (
     account,
+    audit,
     crossvalidation,
     evaluating,
     evaluation,
@@ -55,5 +56,6 @@ for module in (
     jobs,
     workers,
     users,
+    audit,
 ):
     router.include_router(module.router)

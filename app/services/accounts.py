@@ -78,7 +78,9 @@ def create_user(
     require_admin(actor)
     _be_alone(session)
     user = _add_user(session, email=email, name=name, password=password, is_admin=is_admin)
-    audit.record(session, user_id=actor.user_id, action="user.create", subject=user.email)
+    audit.record(
+        session, user_id=actor.user_id, action="user.create", subject=user.email, is_admin=is_admin
+    )
     return user
 
 
@@ -229,7 +231,7 @@ def create_token(
     )
     session.add(token)
     session.flush()
-    audit.record(session, user_id=actor.user_id, action="token.create", subject=name)
+    audit.record(session, user_id=actor.user_id, action="token.create", subject=name, scopes=scopes)
     return token, secret
 
 

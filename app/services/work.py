@@ -5,8 +5,8 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.i18n import gettext as _
-from app.models import Import, Job, Run
-from app.services import importing, jobs, runs
+from app.models import DatasetVersion, Import, Job, Run
+from app.services import audit, importing, jobs, runs
 from app.services.access import Actor, project_for
 from app.training import RUN_KINDS
 
@@ -33,5 +33,15 @@ def cancel(session: Session, actor: Actor, job_id: str) -> Job:
         runs.cancel(session, actor, run_id)
     else:
         jobs.request_cancel(session, job)
+        number = session.scalar(
+            select(DatasetVersion.number).where(DatasetVersion.job_id == job_id)
+        )
+        audit.record(
+            session,
+            user_id=actor.user_id,
+            action="version.cancel",
+            project_id=job.project_id,
+            subject=str(number),
+        )
     session.flush()
     return job

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -86,7 +87,7 @@ def _fill(part: Path, say: Say) -> Manifest:
         missing=sorted(missing),
     )
     path = part / NAME
-    path.write_text(manifest.model_dump_json(indent=2))
+    copy(BytesIO(manifest.model_dump_json(indent=2).encode()), path)
     for done in (path, *part.rglob("*/"), part):
         _sync(done)
     return manifest
