@@ -22,7 +22,6 @@ from app.cli.up import _only_one
 from app.db import session_scope
 from app.main import create_app
 from app.models import Annotation, Base, DatasetVersion, Import, Project, User, now
-from app.services import accounts
 from app.services.versions import data_key
 from app.settings import get_settings
 from app.storage import get_storage
@@ -209,8 +208,8 @@ def test_what_is_restored_is_what_there_was_at_one_moment_while_people_worked(
             )
         )
     # It is an installation that people go on working with.
-    with session_scope() as session:
-        assert accounts.log_in(session, email=ada.email, password=PASSWORD, address="x")
+    known = {"email": ada.email, "password": PASSWORD}
+    assert Site(create_app()).anonymous().post("/login", data=known).status_code == 303
     bo = people[0]
     answer = Site(create_app()).caller(bo).post(f"/projects/{project.id}/queue/next")
     assert answer.status_code in (200, 204), answer.text
