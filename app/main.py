@@ -1,10 +1,15 @@
 """The web application: all of its wiring."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from app import api, web
-from app.http import errors, health, logs, middleware
+from app.api import document
+from app.http import errors, head, health, logs, middleware, routing
+from app.http.proxies import TrustedProxies
 from app.settings import get_settings
 from app.web.render import STATIC, error_page
 
@@ -19,10 +24,13 @@ def create_app() -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        lifespan=_lifespan,
     )
+    app.add_middleware(head.HeadAsGet)
     app.add_middleware(middleware.BodyLimit)
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
+    app.add_middleware(TrustedProxies)
     settings = get_settings()
     if settings.metrics_token or settings.metrics_loopback:
         from app.http import metrics  # it costs memory, which only those pay who want it
@@ -33,4 +41,11 @@ def create_app() -> FastAPI:
     health.install(app)
     app.include_router(api.router)
     app.include_router(web.router)
+    document.install(app)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    routing.limit_threads()
+    yield

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import Pool
 
 Mode = Literal["reading", "writing"]
@@ -41,37 +40,31 @@ class TransactionEvents:
 
     def listen(self) -> None:
         """Begin."""
-        for name in ("begin", "before_cursor_execute", "after_cursor_execute", "handle_error"):
+        for name in ("begin", "before_cursor_execute", "after_cursor_execute"):
             event.listen(Engine, name, getattr(self, f"_{name}"))
         event.listen(Pool, "checkin", self._checkin)
 
     def _begin(self, connection: Connection) -> None:
+        # Called before the engine's own listener, which on SQLite waits for the write lock.
         self._end(connection.info)
-        connection.info[_KEY] = _Transaction()
-
-    def _before_cursor_execute(self, connection: Connection, *arguments: Any) -> None:
-        found = connection.info.get(_KEY)
-        if found is not None and _takes_the_lock(arguments[1]):
-            found.waits = True
+        found = connection.info[_KEY] = _Transaction()
+        if connection.dialect.name == "sqlite" and not connection.get_execution_options().get(
+            "read_only"
+        ):
+            found.writes = found.waits = True
             with self._lock:
                 self._waiting += 1
 
-    def _after_cursor_execute(self, connection: Connection, *arguments: Any) -> None:
+    def _before_cursor_execute(self, connection: Connection, *_arguments: Any) -> None:
         found = connection.info.get(_KEY)
-        if found is None:
-            return
-        if found.waits:
+        if found is not None and found.waits:  # the first statement: it has the lock
             self._stop_waiting(found)
-            found.writes, found.began = True, time.perf_counter()
-            return
-        context = arguments[3]
-        if context is not None and (context.isinsert or context.isupdate or context.isdelete):
-            found.writes = True
+            found.began = time.perf_counter()
 
-    def _handle_error(self, context: ExceptionContext) -> None:
-        found = context.connection.info.get(_KEY) if context.connection is not None else None
-        if found is not None and found.waits:
-            self._stop_waiting(found)
+    def _after_cursor_execute(self, connection: Connection, *arguments: Any) -> None:
+        found, context = connection.info.get(_KEY), arguments[3]
+        if found is not None and context is not None:
+            found.writes |= context.isinsert or context.isupdate or context.isdelete
 
     def _stop_waiting(self, found: _Transaction) -> None:
         found.waits = False
@@ -85,10 +78,10 @@ class TransactionEvents:
 
     def _end(self, info: dict[Any, Any]) -> None:
         found = info.pop(_KEY, None)
-        if found is not None:
-            mode: Mode = "writing" if found.writes else "reading"
-            self._transaction(mode, time.perf_counter() - found.began)
-
-
-def _takes_the_lock(statement: str) -> bool:
-    return statement.startswith("BEGIN IMMEDIATE")
+        if found is None:
+            return
+        if found.waits:  # it never had the lock
+            self._stop_waiting(found)
+            return
+        mode: Mode = "writing" if found.writes else "reading"
+        self._transaction(mode, time.perf_counter() - found.began)

@@ -3,16 +3,17 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import Field
 
 from app.api.schemas import Answer
 from app.http.audit import send_audit_log
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import audit
 from app.services.audit import AuditFilter
 
-router = APIRouter(prefix="/audit", tags=["Audit log (administrators)"])
+router = Router(prefix="/audit", tags=["Audit log (administrators)"])
 
 
 class AuditPerson(Answer):

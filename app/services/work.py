@@ -1,14 +1,25 @@
 """Any job, as a member of its project sees it: how it goes, and stopping it the way its kind wants."""
 
+from collections.abc import Callable, Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.i18n import gettext as _
 from app.models import DatasetVersion, Import, Job, Run
-from app.services import audit, importing, jobs, runs
+from app.services import audit, deletion, frames, import_undo, importing, jobs, runs, versions
 from app.services.access import Actor, project_for
 from app.training import RUN_KINDS
+
+JOB_FUNCTIONS: Mapping[str, Callable[[jobs.Claim], None]] = {
+    "import": importing.run,
+    "undo": import_undo.run,
+    "freeze": versions.run,
+    "frames": frames.run,
+    "delete": deletion.run,
+}
+"""How each kind of job is done that needs no torch."""
 
 
 def get(session: Session, actor: Actor, job_id: str) -> Job:
@@ -33,15 +44,17 @@ def cancel(session: Session, actor: Actor, job_id: str) -> Job:
         runs.cancel(session, actor, run_id)
     else:
         jobs.request_cancel(session, job)
-        number = session.scalar(
-            select(DatasetVersion.number).where(DatasetVersion.job_id == job_id)
-        )
-        audit.record(
-            session,
-            user_id=actor.user_id,
-            action="version.cancel",
-            project_id=job.project_id,
-            subject=str(number),
-        )
+        _note_cancel(session, actor, job)
     session.flush()
     return job
+
+
+def _note_cancel(session: Session, actor: Actor, job: Job) -> None:
+    number = session.scalar(select(DatasetVersion.number).where(DatasetVersion.job_id == job.id))
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="job.cancel" if number is None else "version.cancel",
+        project_id=job.project_id,
+        subject=job.kind if number is None else str(number),
+    )

@@ -3,16 +3,17 @@
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from app.http.audit import send_audit_log
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import audit
 from app.services.audit import ACTIONS, AuditFilter
 from app.web.render import is_htmx, render
 
-router = APIRouter(prefix="/admin/audit")
+router = Router(prefix="/admin/audit")
 
 
 def _wanted(
