@@ -41,11 +41,11 @@ def test_a_line_says_who_asked_from_where_with_the_id_that_the_answer_carries(
     quick_site: Site, logged: Lines
 ) -> None:
     ada = make_user("Ada", admin=True)
-    answer = quick_site.caller(ada).get("/projects?q=secret-word")
+    answer = quick_site.caller(ada).get("/audit?person=secret-word")
     (line,) = [line for line in logged() if line["event"] == "request"]
     assert line["request"] == answer.headers["X-Request-Id"]
     assert (line["person"], line["address"]) == (ada.id, "testclient")
-    assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/projects", 200)
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/audit", 200)
     assert "secret-word" not in json.dumps(logged())
 
 
