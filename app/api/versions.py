@@ -162,7 +162,11 @@ def export_version(
     export = exporting.open_export(
         session, person.actor, project_id, number, format, comments=comments, split=split
     )
-    return send_export(request, export)
+    return send_export(
+        request,
+        export,
+        on_send=lambda: exporting.note_download(person.actor, project_id, number, format, split),
+    )
 
 
 @router.get("/{number}/export/notes", responses=_NOT_READY)

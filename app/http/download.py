@@ -1,6 +1,6 @@
 """Sending exports and models: streamed, citable by their digest, resumable where the bytes lie on disk."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import orjson
@@ -14,8 +14,11 @@ from app.i18n import gettext as _
 from app.services.exporting import Export
 
 
-def send_export(request: Request, export: Export) -> Response:
-    """An export as an answer: 304 for who has it already, Range for the canonical file."""
+def send_export(request: Request, export: Export, *, on_send: Callable[[], object]) -> Response:
+    """An export as an answer: 304 for who has it already, Range for the canonical file.
+
+    `on_send` is called before anything of it is sent.
+    """
     headers = {
         "ETag": f'"{export.etag}"',
         "Cache-Control": "private, no-cache",
@@ -25,6 +28,7 @@ def send_export(request: Request, export: Export) -> Response:
         headers["X-Content-SHA256"] = export.sha256
     if f'"{export.etag}"' in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
+    on_send()
     if export.path is not None:
         return _File(export.path, media_type=export.media_type, headers=headers)
     return StreamingResponse(export.chunks(), media_type=export.media_type, headers=headers)
