@@ -121,4 +121,5 @@ def export(
         exporting.open_export(
             session, person.actor, project_id, number, format_name, comments=comments
         ),
+        on_send=lambda: exporting.note_download(person.actor, project_id, number, format_name),
     )

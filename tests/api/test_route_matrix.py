@@ -17,7 +17,7 @@ from sqlalchemy import select
 from app.db import session_scope
 from app.http.identity import COOKIE
 from app.main import create_app
-from app.models import ApiToken, Example, Import, Job, LabelIssue, Run, Search, User
+from app.models import ApiToken, Example, FrameImport, Import, Job, LabelIssue, Run, Search, User
 from app.security.secrets import csrf_token
 from app.services import accounts, frames
 from app.services.access import ROLES
@@ -159,7 +159,10 @@ def _build(site: Site, tmp_path: Path) -> None:
             strategy="grid",
             seed=1,
         )
-        session.add(search)
+        frames = FrameImport(
+            project_id=project.id, job_id=ids["job_id"], filename="give.xml", size=1
+        )
+        session.add_all([search, frames])
         session.flush()
         World.ids = ids | {
             "project_id": project.id,
@@ -168,6 +171,7 @@ def _build(site: Site, tmp_path: Path) -> None:
             "format_name": "csv",
             "user_id": people["Zoe"].id,
             "search_id": search.id,
+            "frames_id": frames.id,
             "other_run_id": other_run_id,
             "file_id": file.id,
             "upload_id": re.findall(r"/imports/(\w+)", upload.headers["location"])[0],
@@ -197,7 +201,8 @@ def _send(client: TestClient, method: str, path: str, row: Row) -> httpx.Respons
 
 def _refused(answer: httpx.Response, *, anonymous: bool = False) -> bool:
     if anonymous and not str(answer.url.path).startswith("/api/"):
-        return answer.status_code == 303 and answer.headers["location"].startswith("/login")
+        target = answer.headers.get("location", "") or answer.headers.get("hx-redirect", "")
+        return answer.status_code in (303, 401) and target.startswith("/login")
     return answer.status_code == 401 if anonymous else answer.status_code in (403, 404)
 
 
