@@ -89,7 +89,6 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", P + "/frames"): Row("manager", {"headers": {"HX-Request": "true"}}),
     ("POST", P + "/frames/cancel"): Row("manager"),
     ("POST", P + "/frames/clear"): Row("manager"),
-    ("POST", P + "/frames/cancel"): Row("manager"),
     ("POST", P + "/delete"): Row("manager", {"data": {"confirm": "Reviews"}}),
     # -- labelling
     ("GET", A + P + "/examples"): Row("annotator"),
@@ -110,7 +109,6 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("POST", A + P + "/rolesets"): Row("manager", FRAMES),
     ("GET", A + P + "/rolesets/files/{file_id}"): Row("manager"),
     ("DELETE", A + P + "/rolesets"): Row("manager"),
-    ("GET", A + P + "/rolesets/files/{file_id}"): Row("manager", ids={"file_id": "frames_id"}),
     ("GET", P + "/label"): Row("annotator"),
     ("GET", P + "/examples"): Row("annotator"),
     # -- imports
@@ -147,9 +145,6 @@ ROUTES: dict[tuple[str, str], Row] = {
         "manager", {"data": {"train": "80", "validation": "10", "test": "10"}}
     ),
     ("GET", V): Row("annotator"),
-    ("POST", A + V + "/retry"): Row("manager"),
-    ("POST", V + "/retry"): Row("manager"),
-    ("POST", V + "/cancel"): Row("manager"),
     ("GET", V + "/notes/{format_name}"): Row("annotator"),
     ("GET", V + "/export/{format_name}"): Row("annotator"),
     # -- runs

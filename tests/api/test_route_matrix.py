@@ -17,7 +17,7 @@ from sqlalchemy import select
 from app.db import session_scope
 from app.http.identity import COOKIE
 from app.main import create_app
-from app.models import ApiToken, Example, FrameImport, Import, Job, LabelIssue, Run, Search, User
+from app.models import ApiToken, Example, Import, Job, LabelIssue, Run, Search, User
 from app.security.secrets import csrf_token
 from app.services import accounts, frames
 from app.services.access import ROLES
@@ -159,10 +159,7 @@ def _build(site: Site, tmp_path: Path) -> None:
             strategy="grid",
             seed=1,
         )
-        frames = FrameImport(
-            project_id=project.id, job_id=ids["job_id"], filename="give.xml", size=1
-        )
-        session.add_all([search, frames])
+        session.add(search)
         session.flush()
         World.ids = ids | {
             "project_id": project.id,
@@ -171,7 +168,6 @@ def _build(site: Site, tmp_path: Path) -> None:
             "format_name": "csv",
             "user_id": people["Zoe"].id,
             "search_id": search.id,
-            "frames_id": frames.id,
             "other_run_id": other_run_id,
             "file_id": file.id,
             "upload_id": re.findall(r"/imports/(\w+)", upload.headers["location"])[0],
