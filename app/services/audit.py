@@ -181,19 +181,21 @@ def _page(
     )
     if before is not None:
         query = query.where(AuditEntry.id < before)
-    found = session.execute(_filtered(query, wanted))
+    found = session.execute(_filtered(session, query, wanted))
     return [AuditRow(entry, user, project) for entry, user, project in found]
 
 
-def _filtered(query: Any, wanted: AuditFilter) -> Any:
-    if wanted.person:
-        email = wanted.person.strip().lower()
-        people = select(User.id).where(or_(User.email == email, User.id == wanted.person.strip()))
-        query = query.where(AuditEntry.user_id.in_(people))
-    if wanted.project:
-        word = wanted.project.strip()
-        named = select(Project.id).where(Project.name == word)
-        query = query.where(or_(AuditEntry.project_id == word, AuditEntry.project_id.in_(named)))
+def _filtered(session: Session, query: Any, wanted: AuditFilter) -> Any:
+    # People and projects are looked up first: by an id the index gives entries in their order, by a query it does not.
+    if word := wanted.person.strip():
+        found = session.scalar(
+            select(User.id).where(or_(User.email == word.lower(), User.id == word)).limit(1)
+        )
+        query = query.where(AuditEntry.user_id == (found or word))
+    if word := wanted.project.strip():
+        ids = session.scalars(select(Project.id).where(Project.name == word)).all()
+        one = AuditEntry.project_id == (ids[0] if ids else word)
+        query = query.where(one if len(ids) < 2 else AuditEntry.project_id.in_(ids))
     if wanted.action:
         query = query.where(AuditEntry.action == wanted.action)
     if wanted.since is not None:

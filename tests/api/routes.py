@@ -30,6 +30,8 @@ FINE = "a long enough one"
 ROUTES: dict[tuple[str, str], Row] = {
     # -- everybody
     ("GET", f"{A}/openapi.json".replace("/v1", "")): Row("anybody"),
+    ("GET", "/healthz"): Row("anybody"),
+    ("GET", "/readyz"): Row("anybody"),
     ("GET", "/setup"): Row("anybody"),
     ("POST", "/setup"): Row("anybody", {"data": {"token": "x", "email": "x@example.org"}}),
     ("GET", "/login"): Row("anybody"),
@@ -54,6 +56,10 @@ ROUTES: dict[tuple[str, str], Row] = {
     ),
     ("PATCH", A + "/users/{user_id}"): Row("administrator", {"json": {"is_active": False}}),
     ("GET", f"{A}/workers"): Row("administrator"),
+    ("GET", f"{A}/audit"): Row("administrator"),
+    ("GET", f"{A}/audit/export.csv"): Row("administrator"),
+    ("GET", "/admin/audit"): Row("administrator"),
+    ("GET", "/admin/audit/export.csv"): Row("administrator"),
     ("GET", "/admin/users"): Row("administrator"),
     ("POST", "/admin/users"): Row(
         "administrator", {"data": {"email": "x@example.org", "name": "X", "password": FINE}}

@@ -217,6 +217,7 @@ def test_every_kind_of_entry_that_the_code_writes_has_its_words() -> None:
         f"run.{verb}" for verb in re.findall(r'note(?:_change)?\(session, .*"(\w+)"\)', code)
     }
     written |= set(re.findall(r'"((?:search|audit|version)\.[a-z_]+)"', code))
+    written = {name for name in written if not name.endswith(".csv")}
     assert written <= set(ACTIONS)
     assert len(written) > 20
 
