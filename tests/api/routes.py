@@ -89,7 +89,6 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", P + "/frames"): Row("manager", {"headers": {"HX-Request": "true"}}),
     ("POST", P + "/frames/cancel"): Row("manager"),
     ("POST", P + "/frames/clear"): Row("manager"),
-    ("POST", P + "/frames/cancel"): Row("manager"),
     ("POST", P + "/delete"): Row("manager", {"data": {"confirm": "Reviews"}}),
     # -- labelling
     ("GET", A + P + "/examples"): Row("annotator"),
@@ -147,9 +146,6 @@ ROUTES: dict[tuple[str, str], Row] = {
         "manager", {"data": {"train": "80", "validation": "10", "test": "10"}}
     ),
     ("GET", V): Row("annotator"),
-    ("POST", A + V + "/retry"): Row("manager"),
-    ("POST", V + "/retry"): Row("manager"),
-    ("POST", V + "/cancel"): Row("manager"),
     ("GET", V + "/notes/{format_name}"): Row("annotator"),
     ("GET", V + "/export/{format_name}"): Row("annotator"),
     # -- runs
