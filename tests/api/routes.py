@@ -107,7 +107,6 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A + P + "/mine"): Row("annotator"),
     ("GET", A + P + "/rolesets"): Row("annotator", {"params": {"lemma": "give"}}),
     ("POST", A + P + "/rolesets"): Row("manager", FRAMES),
-    ("GET", A + P + "/rolesets/files/{file_id}"): Row("manager"),
     ("DELETE", A + P + "/rolesets"): Row("manager"),
     ("GET", A + P + "/rolesets/files/{file_id}"): Row("manager", ids={"file_id": "frames_id"}),
     ("GET", P + "/label"): Row("annotator"),
