@@ -113,7 +113,6 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A + P + "/mine"): Row("annotator"),
     ("GET", A + P + "/rolesets"): Row("annotator", {"params": {"lemma": "give"}}),
     ("POST", A + P + "/rolesets"): Row("manager", FRAMES),
-    ("GET", A + P + "/rolesets/files/{file_id}"): Row("manager"),
     ("DELETE", A + P + "/rolesets"): Row("manager"),
     ("GET", P + "/label"): Row("annotator"),
     ("GET", P + "/examples"): Row("annotator"),

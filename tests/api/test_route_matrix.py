@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from app.http.identity import COOKIE
 from app.main import create_app
 from app.models import ApiToken, Example, Import, Job, LabelIssue, Run, Search, User
 from app.security.secrets import csrf_token
-from app.services import accounts, frames
+from app.services import accounts
 from app.services.access import ROLES
 from app.settings import Settings
 from tests.api.conftest import Site
@@ -27,7 +26,7 @@ from tests.api.finished_runs import finished, project_with_version
 from tests.api.routes import ROUTES, Row
 from tests.api.test_label_issues import finished as cross_validated
 from tests.conftest import forget_everything
-from tests.factories import PASSWORD, actor, fill, join, make_token, make_user, open_rows
+from tests.factories import PASSWORD, fill, join, make_token, make_user, open_rows
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 MEMBERS = list(ROLES)
@@ -133,7 +132,6 @@ def _build(site: Site, tmp_path: Path) -> None:
     upload = site.browser(people["Mia"]).post(
         f"/projects/{project.id}/import", files={"file": ("a.csv", b"text,label\nHi,positive\n")}
     )
-    file = frames.load(actor(ada), project.id, filename="give.xml", stream=BytesIO(b"<frameset/>"))
     for name, user in people.items():
         World.tokens[name, "read", "write"] = make_token(user)
         World.tokens[name, "read"] = make_token(user, "read")
@@ -169,7 +167,6 @@ def _build(site: Site, tmp_path: Path) -> None:
             "user_id": people["Zoe"].id,
             "search_id": search.id,
             "other_run_id": other_run_id,
-            "file_id": file.id,
             "upload_id": re.findall(r"/imports/(\w+)", upload.headers["location"])[0],
         }
 
