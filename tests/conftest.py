@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +22,7 @@ from app.cli.group import Group, Program
 from app.migrate import migrate
 from app.models import Base
 from app.processes import wait_until
+from app.security import passwords
 from app.services import dispatch
 from app.settings import Settings, get_settings
 from app.storage import get_storage
@@ -46,7 +48,7 @@ def serving(application: FastAPI) -> Iterator[str]:
     """The address of the application behind a real server, in this process."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(application, log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(application, log_level="error", proxy_headers=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         wait_for(lambda: server.started, message="the server does not start")
@@ -75,6 +77,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     forget_everything()
     yield get_settings()
     forget_everything()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> None:
+    """Passwords are hashed with as little work as can be: slowness is the point of the real parameters."""
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    passwords._DUMMY = passwords._hasher.hash("nobody has this password")
 
 
 # -- databases -----------------------------------------------------------------------------------
@@ -129,24 +138,28 @@ def sqlite(settings: Settings, _empty_sqlite: dict[str, bytes]) -> str:
     return settings.database
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(
-    request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def empty_postgresql(
+    postgresql: str | None, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """A fresh database with our tables, which the settings name: every test runs on both kinds."""
-    if request.param == "sqlite":
-        return str(request.getfixturevalue("sqlite"))
-    url = request.getfixturevalue("postgresql")
-    if url is None:
+    """The URL of a PostgreSQL database with our tables, all empty, which the settings name."""
+    if postgresql is None:
         pytest.skip("no PostgreSQL at 127.0.0.1:5432 nor in ANNOTUNE_TEST_DATABASE_URL")
-    monkeypatch.setenv("ANNOTUNE_DATABASE_URL", url)
+    monkeypatch.setenv("ANNOTUNE_DATABASE_URL", postgresql)
     forget_everything()
     if migrate():
-        return str(url)
+        return postgresql
     names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
     with db.get_engine().begin() as connection:
         connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-    return str(url)
+    return postgresql
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """A fresh database with our tables, which the settings name: every test runs on both kinds."""
+    name = "sqlite" if request.param == "sqlite" else "empty_postgresql"
+    return str(request.getfixturevalue(name))
 
 
 # -- broker and workers --------------------------------------------------------------------------

@@ -58,7 +58,8 @@ def web(
         if migrate_first:
             link = group.prepare_database(settings)
             if link is not None:
-                say(f"Create the first account, on the address people reach this at:  {link}")
+                where = "" if settings.public_url else ", on the address people reach this at"
+                say(f"Create the first account{where}:  {settings.public_url or ''}{link}")
         config = uvicorn.Config(
             "app.main:create_app",
             factory=True,
@@ -66,6 +67,8 @@ def web(
             port=settings.port,
             log_level="warning",
             access_log=False,
+            # The application itself knows which proxies to believe (app/http/proxies.py).
+            proxy_headers=False,
             # Pages that stay open for news must not hold up a stop.
             timeout_graceful_shutdown=3,
         )

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.http.identity import Identity
+from app.http.proxies import public_url
 from app.i18n import LOCALES, get_locale, gettext, ngettext
 from app.security.secrets import csrf_token
 from app.tasks import TASKS
@@ -65,6 +66,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
             csrf_token=csrf_token(identity.secret) if identity and identity.secret else "",
             locale=get_locale(),
             theme=theme if theme in THEMES else "system",
+            public_url=public_url(request),
             flashes=flashes,
             **{"active": "", "project": None, "role": None, "tab": "", **context},
         )
@@ -104,8 +106,13 @@ def redirect(
 
 
 def local_path(url: str | None, default: str = "/") -> str:
-    """The address if it is a path of this site, else the default: no open redirects."""
-    if not url or not url.startswith("/") or url.startswith(("//", "/\\")) or "\n" in url:
+    """The address if it is a path of this site, else the default: no open redirects.
+
+    Browsers drop control characters and take a backslash for a slash, so neither may be in it.
+    """
+    if not url or not url.startswith("/") or url.startswith("//"):
+        return default
+    if "\\" in url or any(ord(c) < 0x20 or ord(c) == 0x7F for c in url):
         return default
     return url
 
