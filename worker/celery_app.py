@@ -17,6 +17,7 @@ from app.services import jobs as jobs_service
 from app.services.dispatch import PREDICT, RUN_JOB
 from app.settings import get_settings
 from worker import jobs, node, predictions, shutdown
+from worker.one_training import OneTraining
 from worker.reconciler import Reconciler
 from worker.trackers import Tracking
 
@@ -33,6 +34,9 @@ app.conf.update(
     # while another worker idles.
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
+    worker_enable_prefetch_count_reduction=False,
+    # Pool processes are forked when there is work: on a loaded machine they may take a while to say so.
+    worker_proc_alive_timeout=60,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
@@ -61,6 +65,7 @@ def predict(run_id: str, texts: list[str]) -> dict[str, Any]:
 
 app.task(name=RUN_JOB, ignore_result=True)(run_job)
 app.task(name=PREDICT)(predict)
+app.steps["consumer"].add(OneTraining)
 
 _main = os.getpid()
 _reconciler = Reconciler()

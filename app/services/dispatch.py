@@ -1,29 +1,28 @@
 """Waking workers: Celery messages that carry an id and nothing else. Tasks are named, never imported."""
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from celery import Celery
-from celery.exceptions import TimeoutError as CeleryTimeout
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from app.errors import Unavailable
 from app.i18n import gettext as _
 from app.settings import get_settings
 
+if TYPE_CHECKING:
+    from celery import Celery
+
 RUN_JOB = "annotune.run_job"
 PREDICT = "annotune.predict"
-
-# The last: what the server itself answers, as while it loads its data or when its memory is full.
-_BROKER_ERRORS = (OperationalError, OSError, RedisError)
 
 log = structlog.get_logger()
 
 
+# Celery takes 30 MB and a quarter of a second, so a web server imports it with the first job and not at its start.
 @cache
-def _producer() -> Celery:
+def _producer() -> "Celery":
+    from celery import Celery
+
     app = Celery("annotune", broker=get_settings().broker, backend=get_settings().broker)
     app.conf.update(
         task_serializer="json",
@@ -46,12 +45,21 @@ def _producer() -> Celery:
     return app
 
 
+@cache
+def _broker_errors() -> tuple[type[Exception], ...]:
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
+    # The last: what the server itself answers, as while it loads its data or when its memory is full.
+    return OperationalError, OSError, RedisError
+
+
 def wake(job_id: str, queue: str, share: str | None = None) -> bool:
     """Tell a worker that there is a job, with half of its secret. False when the broker does not answer."""
     args = [job_id] if share is None else [job_id, share]
     try:
         _producer().send_task(RUN_JOB, args=args, queue=queue, ignore_result=True)
-    except _BROKER_ERRORS as error:
+    except _broker_errors() as error:
         log.warning("broker_unreachable", job=job_id, error=str(error))
         return False
     return True
@@ -63,13 +71,15 @@ def waiting(queue: str) -> int | None:
     try:
         with _producer().pool.acquire(block=True) as connection:
             return int(connection.default_channel.queue_declare(queue=queue).message_count)
-    except _BROKER_ERRORS as error:
+    except _broker_errors() as error:
         log.warning("broker_unreachable", queue=queue, error=str(error))
         return None
 
 
 def ask(name: str, args: list[Any], *, queue: str, timeout: float) -> Any:
     """Have a worker compute something now and wait for it. Raises Unavailable."""
+    from celery.exceptions import TimeoutError as CeleryTimeout
+
     try:
         result = _producer().send_task(name, args=args, queue=queue, expires=timeout)
         try:
@@ -84,5 +94,5 @@ def ask(name: str, args: list[Any], *, queue: str, timeout: float) -> Any:
             )
         ) from None
     # Celery's result backend says it with a RuntimeError when it has given up reconnecting.
-    except (*_BROKER_ERRORS, RuntimeError) as error:
+    except (*_broker_errors(), RuntimeError) as error:
         raise Unavailable(_("The message broker does not answer. Is Redis running?")) from error

@@ -93,16 +93,16 @@ def test_it_starts_answers_and_ctrl_c_ends_everything(up: Up) -> None:
     path = up.said().split(f"http://127.0.0.1:{up.port}/setup")[1].splitlines()[0]
     assert "<form" in up.get(f"/setup{path}")
     family = up.family()
-    assert len(family) >= 4
-    wait_for(lambda: all(is_ready(up, queue) for queue in ("gpu", "cpu")), within=60)
+    wait_for(lambda: has_a_worker(up), within=60)
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(30 * PATIENCE) == 0, up.said()
     assert not [process for process in family if is_running(process)]
     assert "is killed" not in up.said()
 
 
-def is_ready(up: Up, queue: str) -> bool:
-    return "worker_ready" in (up.folder / "logs" / f"worker-{queue}.log").read_text()
+def has_a_worker(up: Up) -> bool:
+    log = up.folder / "logs" / "worker.log"
+    return log.exists() and "worker_ready" in log.read_text()
 
 
 def test_a_second_one_on_the_same_folder_refuses(up: Up) -> None:
@@ -118,7 +118,7 @@ def test_what_dies_is_started_again_and_a_restart_refuses_nobody(
     up: Up, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     up.wait_until_ready()
-    web = next(p for p in up.family() if "web" in p.cmdline())
+    web = next(p for p in up.family() if "app.server" in p.cmdline())
     monkeypatch.setenv("ANNOTUNE_DATA_DIR", str(up.folder))
     forget_everything()
     ada = make_user("Ada", admin=True)

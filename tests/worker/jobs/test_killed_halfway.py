@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from app.cli.group import Program
+from app.group.programs import Program
 from app.db import session_scope
 from app.models import DatasetVersion, Example, Import, Job, Project, now
 from app.services import direct_import, importing, jobs

@@ -7,7 +7,7 @@ import psutil
 import pytest
 import redis
 
-from app.cli.group import Program
+from app.group.programs import Program
 from app.db import session_scope
 from app.models import DatasetVersion, Worker
 from app.services import dispatch, jobs
