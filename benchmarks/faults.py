@@ -45,8 +45,8 @@ import redis
 from sqlalchemy import select
 
 from app.cli import broker
-from app.group.programs import Group, Program
 from app.db import session_scope
+from app.group.programs import Group, Program
 from app.migrate import migrate
 from app.models import FINAL_STATES, Job, Run, RunPoint
 from app.processes import wait_until

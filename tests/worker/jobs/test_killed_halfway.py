@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from app.group.programs import Program
 from app.db import session_scope
+from app.group.programs import Program
 from app.models import DatasetVersion, Example, Import, Job, Project, now
 from app.services import direct_import, importing, jobs
 from app.services.importing import ImportOptions
