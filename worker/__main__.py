@@ -26,7 +26,7 @@ def main(words: list[str]) -> int:
         hostname=host_format(default_nodename(chosen.hostname)),
         concurrency=chosen.concurrency,
         # Processes start when there is something to do; with both queues one more, for the training.
-        autoscale=(chosen.concurrency + (len(queues) > 1), 0),
+        autoscale=(chosen.concurrency + (len(set(queues)) > 1), 0),
         pool_cls="prefork",
         optimization="fair",
         loglevel="WARNING",

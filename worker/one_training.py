@@ -13,7 +13,7 @@ from celery.worker import state
 _LOOK_SECONDS = 0.5
 
 
-class OneTraining(bootsteps.StartStopStep):
+class OneTraining(bootsteps.StartStopStep):  # type: ignore[misc]
     """A step of the worker's consumer; does nothing in a worker of one queue."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)

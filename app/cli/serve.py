@@ -55,7 +55,10 @@ def worker(
     queues: Annotated[
         str, typer.Option(help="Which jobs: gpu (training), cpu (the rest).")
     ] = "gpu,cpu",
-    concurrency: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = 1,
+    concurrency: Annotated[
+        int,
+        typer.Option(min=1, help="Jobs at once; with both queues, beside one training."),
+    ] = 1,
     name: Annotated[str | None, typer.Option(help="Its name, unique on this machine.")] = None,
 ) -> None:
     """Run one worker. It trains on all GPUs that it sees; CUDA_VISIBLE_DEVICES says which those are."""
@@ -65,11 +68,10 @@ def worker(
             f"{queues}: choose from {', '.join(_QUEUES)}", param_hint="--queues"
         )
     node = name or f"{'-'.join(chosen)}-{os.getpid()}"
-    if concurrency > 1 and "gpu" in chosen and devices.gpus():
+    if concurrency > 1 and set(chosen) == {"gpu"} and devices.gpus():
         raise typer.BadParameter(
             "One training at a time on a GPU, since two would not fit into its memory. Give each GPU a "
-            "worker of its own: CUDA_VISIBLE_DEVICES=1 annotune worker --queues gpu --name gpu-1. Jobs of "
-            "the queue cpu may be done several at a time by a worker without the queue gpu.",
+            "worker of its own: CUDA_VISIBLE_DEVICES=1 annotune worker --queues gpu --name gpu-1.",
             param_hint="--concurrency",
         )
     words = ["--queues", ",".join(chosen), "--concurrency", str(concurrency)]

@@ -105,11 +105,12 @@ def _annotation(task: str) -> tuple[str, "pa.DataType"]:
 
     label, role = (pa.struct([*_span(), (name, pa.string())]) for name in ("label", "role"))
     predicate = pa.struct([*_span(), ("sense", pa.string()), ("arguments", pa.list_(role))])
-    return {
+    columns: dict[str, tuple[str, pa.DataType]] = {
         "sentiment": ("labels", pa.list_(pa.string())),
         "ner": ("spans", pa.list_(label)),
         "srl": ("predicates", pa.list_(predicate)),
-    }[task]
+    }
+    return columns[task]
 
 
 def _row(record: Record, column: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 RUN_JOB = "annotune.run_job"
 PREDICT = "annotune.predict"
+TIDY = "annotune.tidy"
 
 log = structlog.get_logger()
 
@@ -65,6 +66,19 @@ def wake(job_id: str, queue: str, share: str | None = None) -> bool:
     return True
 
 
+def tidy() -> None:
+    """Have a worker clear away what broken-off work has left; the next time, where the broker does not answer."""
+    try:
+        _producer().send_task(TIDY, queue="cpu", ignore_result=True, expires=3600)
+    except _broker_errors() as error:
+        log.warning("broker_unreachable", error=str(error))
+
+
+def forget() -> None:
+    """After a fork: the connections are the parent's."""
+    _producer.cache_clear()
+
+
 def waiting(queue: str) -> int | None:
     """How many messages wait in a queue, those that a worker has fetched already not among them. None when the
     broker does not answer."""
@@ -80,6 +94,8 @@ def ask(name: str, args: list[Any], *, queue: str, timeout: float) -> Any:
     """Have a worker compute something now and wait for it. Raises Unavailable."""
     from celery.exceptions import TimeoutError as CeleryTimeout
 
+    # Celery's result backend says it with a RuntimeError when it has given up reconnecting.
+    errors = (*_broker_errors(), RuntimeError)
     try:
         result = _producer().send_task(name, args=args, queue=queue, expires=timeout)
         try:
@@ -93,6 +109,5 @@ def ask(name: str, args: list[Any], *, queue: str, timeout: float) -> Any:
                 n=int(timeout),
             )
         ) from None
-    # Celery's result backend says it with a RuntimeError when it has given up reconnecting.
-    except (*_broker_errors(), RuntimeError) as error:
+    except errors as error:
         raise Unavailable(_("The message broker does not answer. Is Redis running?")) from error
