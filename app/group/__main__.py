@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -77,7 +78,7 @@ def start(plan: Plan, group: Group, signals: "Signals") -> None:
     if broker is not None:
         _wait(lambda: answers(plan.broker_socket), broker, group, signals)
     # Last: on a small machine it would make the first page wait.
-    words = ["worker", "--queues", "cpu,gpu", "--concurrency", str(JOBS_AT_ONCE)]
+    words = ["worker", "--queues", queues(), "--concurrency", str(JOBS_AT_ONCE)]
     group.start(Program("worker", [*_PYTHON, *words], stop_seconds=40))
     say(f"Annotune is ready:  {plan.address}")
     if setup_page is not None:
@@ -111,6 +112,11 @@ def _wait(ready: Callable[[], bool], program: Program, group: Group, signals: "S
         log = group.log_of(program)
         end = "." if log is None else f". The end of its log ({log}):\n{tail(log)}"
         raise CannotStart(f"{program.name} does not start{end}")
+
+
+def queues() -> str:
+    """Whose jobs the worker takes: a machine that was set up to label only cannot train."""
+    return "cpu,gpu" if find_spec("torch") else "cpu"
 
 
 def answers(path: str) -> bool:

@@ -165,8 +165,9 @@ def test_broker_and_worker_are_started_again_and_do_what_was_queued_meanwhile(
     monkeypatch.setenv("ANNOTUNE_DATA_DIR", str(up.folder))
     forget_everything()
     project = make_project(make_user("Ada", admin=True))
-    for part in ("valkey", "worker"):
-        killed = next(p for p in up.family() if any(part in word for word in p.cmdline()))
+    a_broker = next(p for p in up.family() if p.name() in ("valkey-server", "redis-server"))
+    a_worker = next(p for p in up.family() if "worker" in p.cmdline())
+    for killed in (a_broker, a_worker):
         killed.kill()
         wait_for(lambda killed=killed: not is_running(killed))
     with session_scope() as session:
