@@ -11,7 +11,7 @@ from app.api.schemas import Answer, ProjectId, Question, Role
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.models import Project
-from app.services import projects
+from app.services import deletion, projects
 from app.services.access import Actor, project_for, role_in
 from app.services.projects import ProjectFields
 
@@ -122,8 +122,11 @@ def update_project(
 
 @router.delete("/{project_id}", status_code=204)
 def delete_project(session: Db, person: Person, project_id: ProjectId) -> None:
-    """Delete a project with its examples, versions, runs and models. There is no way back."""
-    projects.remove(session, person.actor, project_id)
+    """Delete a project with its examples, versions, runs and models. There is no way back.
+
+    Nobody sees it from now on; a worker clears what there is of it.
+    """
+    deletion.start(session, person.actor, project_id)
 
 
 @router.get("/{project_id}/schema")

@@ -325,6 +325,7 @@ def resume_run(session: Db, person: Person, run_id: RunId) -> RunOut:
 )
 def delete_run(session: Db, person: Person, run_id: RunId) -> None:
     """Delete an ended run with its model."""
+    runs.clear_reports(person.actor, [run_id])
     runs.remove(session, person.actor, run_id)
 
 

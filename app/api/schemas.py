@@ -33,7 +33,15 @@ class JobOut(Answer):
 
     id: str
     kind: Literal[
-        "import", "freeze", "finetune", "pretrain", "crossvalidate", "evaluate", "push"
+        "import",
+        "undo",
+        "frames",
+        "freeze",
+        "finetune",
+        "pretrain",
+        "crossvalidate",
+        "evaluate",
+        "push",
     ] = Field(description="What kind of work it is.")
     state: Literal[
         "queued", "starting", "running", "cancelling", "succeeded", "failed", "cancelled"

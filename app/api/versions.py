@@ -121,6 +121,17 @@ def get_version(session: Db, person: Person, project_id: ProjectId, number: Numb
     return _shown(*versions.get(session, person.actor, project_id, number))
 
 
+@router.post(
+    "/{number}/retry",
+    status_code=202,
+    responses={409: problem("The version has neither failed nor was it cancelled.")},
+)
+def retry_version(session: Db, person: Person, project_id: ProjectId, number: Number) -> VersionOut:
+    """Write a version that failed or was cancelled after all, with what is labelled at this moment."""
+    versions.retry(session, person.actor, project_id, number)
+    return _shown(*versions.get(session, person.actor, project_id, number))
+
+
 @router.get("/{number}/manifest", responses=_NOT_READY)
 def get_manifest(
     session: Db, person: Person, project_id: ProjectId, number: Number

@@ -290,7 +290,7 @@ def search(
         fixed, space = searches.read_words(words)
         chosen = {"strategy": "random" if random else "grid", "runs": random or 1, "seed": seed}
         wish = parse(SearchPlan, {**chosen, "space": space}, "The search cannot be started.")
-        with session_scope() as session:
+        with session_scope(read_only=True) as session:
             found = find_project(session, actor, project)
             number = find_version(session, actor, found, version)
             base = run_service.params_from(session, actor, found.id, number, fixed, FineTuneParams)
@@ -300,16 +300,16 @@ def search(
                 )
                 say(f"{len(sets)} runs")
                 return
-            made = searches.create(
-                session,
-                actor,
-                found.id,
-                version_number=number,
-                params=base,
-                wish=wish,
-                name=name,
-                device=device,
-            )
+        made = searches.create(
+            actor,
+            found.id,
+            version_number=number,
+            params=base,
+            wish=wish,
+            name=name,
+            device=device,
+        )
+        with session_scope(read_only=True) as session:
             view = searches.get(session, actor, made.id)
         say(f"{made.id}  {made.name}: {len(view.children)} runs queued")
 

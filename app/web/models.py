@@ -9,7 +9,7 @@ from app.http.identity import Identity, Person
 from app.http.routing import Db, Router
 from app.services import model_card, runs
 from app.training import RUN_KINDS
-from app.web.forms import Form, Problems, collecting, text
+from app.web.forms import Form, Problems, collecting, reading_anew, text
 from app.web.projects import project_context
 from app.web.render import redirect, render
 
@@ -59,5 +59,6 @@ def push_model(request: Request, session: Db, person: Person, run_id: str, form:
             token=text(form, "token"),
         )
     if problems:
-        return _page(request, session, person, run_id, text(form, "repo_id"), problems)
+        with reading_anew(session) as reading:
+            return _page(request, reading, person, run_id, text(form, "repo_id"), problems)
     return redirect(request, f"/runs/{run.id}")

@@ -153,6 +153,7 @@ def cancel_run(request: Request, session: Db, person: Person, run_id: str) -> Re
 
 @router.post("/runs/{run_id}/delete")
 def delete_run(request: Request, session: Db, person: Person, run_id: str) -> Response:
+    runs.clear_reports(person.actor, [run_id])
     project_id = runs.remove(session, person.actor, run_id)
     return redirect(request, f"/projects/{project_id}/runs", flash=_("The run is deleted."))
 
