@@ -95,7 +95,7 @@ def ask(name: str, args: list[Any], *, queue: str, timeout: float) -> Any:
     from celery.exceptions import TimeoutError as CeleryTimeout
 
     # Celery's result backend says it with a RuntimeError when it has given up reconnecting.
-    errors = (*_broker_errors(), RuntimeError)
+    errors: tuple[type[Exception], ...] = (*_broker_errors(), RuntimeError)
     try:
         result = _producer().send_task(name, args=args, queue=queue, expires=timeout)
         try:
