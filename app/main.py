@@ -7,7 +7,9 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from app import api, web
-from app.http import errors, logs, middleware, routing
+from app.api import document
+from app.http import errors, head, logs, middleware, routing
+from app.http.proxies import TrustedProxies
 from app.web.render import STATIC, error_page
 
 
@@ -23,13 +25,16 @@ def create_app() -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
+    app.add_middleware(head.HeadAsGet)
     app.add_middleware(middleware.BodyLimit)
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
+    app.add_middleware(TrustedProxies)
     errors.install(app, page=error_page)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.include_router(api.router)
     app.include_router(web.router)
+    document.install(app)
     return app
 
 

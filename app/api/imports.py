@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.api.problems import problem
-from app.api.schemas import Answer, JobOut, ProjectId, Question
+from app.api.schemas import Answer, ImportId, JobOut, ProjectId, Question
 from app.db import session_scope
 from app.errors import InvalidInput
 from app.http.identity import Person
@@ -96,7 +96,7 @@ class NewExample(Question):
     """An example to be added."""
 
     text: str = Field(examples=["Ada gave Bo the map."])
-    tokens: list[tuple[int, int]] | None = Field(
+    tokens: list[Annotated[tuple[int, int], Field(strict=False)]] | None = Field(
         None, description="[start, end) of each token; left out, ours are used."
     )
     annotation: dict[str, Any] | None = Field(None, description="In its task's form.")
@@ -163,7 +163,9 @@ def add_examples(person: Person, project_id: ProjectId, new: NewExamples) -> Imp
 
 
 @router.get("/imports/{import_id}")
-def get_import(session: Db, person: Person, project_id: ProjectId, import_id: str) -> ImportOut:
+def get_import(
+    session: Db, person: Person, project_id: ProjectId, import_id: ImportId
+) -> ImportOut:
     """An import with its job and, once it has read the file, its report."""
     row, job = importing.get(session, person.actor, project_id, import_id)
     return _shown(session, row, job)
@@ -173,7 +175,7 @@ def get_import(session: Db, person: Person, project_id: ProjectId, import_id: st
 def preview_import(
     person: Person,
     project_id: ProjectId,
-    import_id: str,
+    import_id: ImportId,
     options: ImportOptions | None = None,
 ) -> PreviewOut:
     """The first rows of an uploaded file as these options read them. Nothing is imported."""
@@ -188,7 +190,7 @@ def start_import(
     session: Db,
     person: Person,
     project_id: ProjectId,
-    import_id: str,
+    import_id: ImportId,
     options: ImportOptions | None = None,
 ) -> ImportOut:
     """Import an uploaded file. Starting it a second time changes nothing."""
@@ -202,7 +204,9 @@ def start_import(
     status_code=202,
     responses={409: problem("The import has not succeeded.")},
 )
-def undo_import(session: Db, person: Person, project_id: ProjectId, import_id: str) -> ImportOut:
+def undo_import(
+    session: Db, person: Person, project_id: ProjectId, import_id: ImportId
+) -> ImportOut:
     """Remove the examples of an import that nobody has worked on since. Versions keep theirs.
 
     The work goes on in the job `undo`; a version that is just being written is finished first.
@@ -217,7 +221,9 @@ def undo_import(session: Db, person: Person, project_id: ProjectId, import_id: s
     status_code=201,
     responses={409: problem("The import has not failed, or its file is not kept any more.")},
 )
-def import_again(session: Db, person: Person, project_id: ProjectId, import_id: str) -> ImportOut:
+def import_again(
+    session: Db, person: Person, project_id: ProjectId, import_id: ImportId
+) -> ImportOut:
     """A new import of the file of one that has failed or was cancelled, to be previewed and started."""
     new = import_undo.again(person.actor, project_id, import_id)
     row, job = importing.get(session, person.actor, project_id, new.id)
@@ -229,7 +235,7 @@ def import_again(session: Db, person: Person, project_id: ProjectId, import_id: 
     status_code=204,
     responses={409: problem("The file is read, and its rows are just becoming visible.")},
 )
-def cancel_import(session: Db, person: Person, project_id: ProjectId, import_id: str) -> None:
+def cancel_import(session: Db, person: Person, project_id: ProjectId, import_id: ImportId) -> None:
     """Stop an import; what it had read is taken back. An upload that was not started is removed."""
     importing.cancel(session, person.actor, project_id, import_id)
 

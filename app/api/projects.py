@@ -7,7 +7,7 @@ from fastapi import Body
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from app.api.schemas import Answer, ProjectId, Question, Role
+from app.api.schemas import Answer, ProjectId, Question, Role, UserId
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.models import Project
@@ -21,6 +21,13 @@ _SCHEMA_EXAMPLE = {
     "mode": "flat",
     "labels": [
         {"name": "PER", "title": "Person", "color": "#2563eb", "hotkey": "1", "description": ""}
+    ],
+}
+_SENTIMENT_EXAMPLE = {
+    "mode": "single",
+    "labels": [
+        {"name": name, "title": name.title(), "color": color, "hotkey": key, "description": ""}
+        for name, color, key in (("positive", "#15803d", "1"), ("negative", "#b91c1c", "2"))
     ],
 }
 
@@ -140,7 +147,7 @@ def replace_schema(
     session: Db,
     person: Person,
     project_id: ProjectId,
-    schema: dict[str, Any] = Body(examples=[_SCHEMA_EXAMPLE]),
+    schema: dict[str, Any] = Body(examples=[_SENTIMENT_EXAMPLE]),
 ) -> dict[str, Any]:
     """Replace the label schema. Labels that annotations use cannot be taken away."""
     fields = ProjectFields(label_schema=schema)
@@ -168,7 +175,7 @@ def set_member(session: Db, person: Person, project_id: ProjectId, wish: MemberW
 
 
 @router.delete("/{project_id}/members/{user_id}", status_code=204)
-def remove_member(session: Db, person: Person, project_id: ProjectId, user_id: str) -> None:
+def remove_member(session: Db, person: Person, project_id: ProjectId, user_id: UserId) -> None:
     """Take somebody out of the project; what they labelled stays."""
     projects.remove_member(session, person.actor, project_id, user_id)
 

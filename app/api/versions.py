@@ -27,7 +27,7 @@ _NOT_READY: Responses = {
 _DOWNLOAD: Responses = {
     200: {
         "description": "The file, streamed; the same bytes each time.",
-        "content": {"application/octet-stream": {}},
+        "content": {media: {} for media in exporting.media_types()},
         "headers": {
             "ETag": {"schema": {"type": "string"}, "description": "For If-None-Match."},
             "X-Content-SHA256": {
@@ -36,8 +36,15 @@ _DOWNLOAD: Responses = {
             },
         },
     },
-    206: {"description": "A part of the canonical JSON Lines file, as Range asked."},
+    206: {
+        "description": "A part of the canonical JSON Lines file, as Range asked.",
+        "content": {exporting.CANONICAL_MEDIA_TYPE: {}, "multipart/byteranges": {}},
+    },
     304: {"description": "The caller has this very file."},
+    416: {
+        "description": "The file has no such part.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    },
     **_NOT_READY,
 }
 

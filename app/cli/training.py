@@ -1,5 +1,6 @@
 """The commands for training: starting a run, watching it, evaluating and pushing its model, the list."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -223,14 +224,25 @@ def push(
     private: Annotated[
         bool, typer.Option("--private/--public", help="Who sees a repository that is new.")
     ] = True,
+    token_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--token-stdin",
+            help="Read a token of your own from standard input, for this push alone.",
+        ),
+    ] = False,
     wait: Wait = False,
     who: As = None,
 ) -> None:
-    """Push a run's model with its card to a hub. The worker does it, with its ANNOTUNE_HUB_TOKEN."""
+    """Push a run's model with its card to a hub. The worker does it, with a token of yours or, where
+    ANNOTUNE_HUB_PUSH allows it, with the installation's."""
+    token = sys.stdin.readline().strip() if token_stdin else None
     with command():
         actor = actor_for(who)
         with session_scope() as session:
-            made = run_service.push(session, actor, run, repo_id=repository, private=private)
+            made = run_service.push(
+                session, actor, run, repo_id=repository, private=private, token=token
+            )
         _started(actor, made, wait=wait)
 
 

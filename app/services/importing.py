@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import IO, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
@@ -32,6 +32,7 @@ from app.services.batches import Batches
 from app.services.examples import holds_nul
 from app.settings import get_settings
 from app.storage import CHUNK, get_storage
+from app.strict import StrictModel
 from app.tasks import get_task
 from app.tasks.content import content_hash
 
@@ -41,10 +42,8 @@ _PREVIEW_ROWS = 20
 _LOOK_SECONDS = 2.0
 
 
-class ImportOptions(BaseModel):
+class ImportOptions(StrictModel):
     """How a file is to be read, and what to do with what does not fit."""
-
-    model_config = ConfigDict(extra="forbid")
 
     format: str | None = None
     """A reader's name; None: by the file's name and its first bytes."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from app.services.runs import starting
 from app.services.runs.keys import keys as run_keys
 from app.services.versions import ready
 from app.storage import get_storage
+from app.strict import StrictModel
 from app.tasks.base import parse
 from app.training import FineTuneParams
 from app.training import search as spaces
@@ -36,16 +37,18 @@ from app.training.search import MAX_SEARCH_RUNS, Range, Strategy
 _MOST_PROBLEMS = 20
 
 
-class SearchPlan(BaseModel):
+class SearchPlan(StrictModel):
     """What a search is to try."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     space: dict[str, list[Any] | Range] = Field(
         description="For each parameter that varies, a list of values; for a random search also a range.",
         examples=[{"learning_rate": {"low": 1e-5, "high": 1e-3}, "batch_size": [16, 32]}],
     )
-    strategy: Strategy = Field("grid", description="`grid`: every combination; `random`: some.")
+    strategy: Strategy = Field(
+        "grid", description="`grid`: every combination; `random`: some.", examples=["random"]
+    )
     runs: int = Field(
         10, ge=1, le=MAX_SEARCH_RUNS, description="How many a random search starts at most."
     )

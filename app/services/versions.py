@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
@@ -28,16 +28,15 @@ from app.services import audit, jobs, label_sets
 from app.services.access import Actor, project_for
 from app.services.projects import instruction
 from app.storage import get_storage
+from app.strict import StrictModel
 from app.tasks import get_task
 
 SPLITS = ("train", "validation", "test")
 _CHUNK = 2000
 
 
-class SplitPercent(BaseModel):
+class SplitPercent(StrictModel):
     """Whole per cents of the three splits; they add up to 100."""
-
-    model_config = ConfigDict(extra="forbid")
 
     train: int = Field(80, ge=0, le=100)
     validation: int = Field(10, ge=0, le=100)

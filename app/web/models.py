@@ -8,6 +8,7 @@ from app.formats.model_card import card_text
 from app.http.identity import Identity, Person
 from app.http.routing import Db, Router
 from app.services import model_card, runs
+from app.settings import get_settings
 from app.training import RUN_KINDS
 from app.web.forms import Form, Problems, collecting, reading_anew, text
 from app.web.projects import project_context
@@ -42,6 +43,7 @@ def _page(
         lineage=model_card.lineage(session, person.actor, view),
         kinds=RUN_KINDS,
         repo_id=repo_id,
+        shared=get_settings().hub_push,
         problems=problems,
     )
 
