@@ -12,8 +12,8 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: ## Set up .venv (Python 3.11 or newer)
-	@scripts/setup
+install: ## Set up .venv (Python 3.11 or newer); TRAIN=no leaves out torch: this machine only labels
+	@scripts/setup $(if $(filter no,$(TRAIN)),label)
 
 run: install ## Start Annotune on this machine: http://127.0.0.1:8000
 	@exec $(VENV)/annotune up $(ARGS)

@@ -8,8 +8,6 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
-from babel.messages.pofile import read_po
-
 LOCALES = {"en": "English", "zh": "中文"}
 """Locale codes and their own names, in the order of the language switch."""
 
@@ -47,6 +45,8 @@ def _catalog(code: str) -> dict[str, str | tuple[str, ...]]:
     path = _FOLDER / code / "messages.po"
     if not path.exists():
         return {}
+    from babel.messages.pofile import read_po
+
     with path.open("rb") as stream:
         catalog = read_po(stream, locale=code)
     entries: dict[str, str | tuple[str, ...]] = {}

@@ -11,8 +11,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import get_engine
+from app.settings import Settings
 
 _LOCK = 7_251_130_214  # any constant: two servers that start at once migrate one after the other
 
@@ -51,6 +53,15 @@ def _without_cascades(connection: Connection) -> Iterator[None]:
             raise RuntimeError(f"The migration has left rows that refer to nothing: {broken}")
     finally:
         driver.execute("PRAGMA foreign_keys=ON")
+
+
+def about_database(settings: Settings, error: SQLAlchemyError) -> str:
+    """Which database it is, and what is wrong with it."""
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    where = (
+        "ANNOTUNE_DATABASE_URL" if settings.database_url else "The SQLite file in the data folder"
+    )
+    return f"The database does not work ({where}): {cause}"
 
 
 def migrate() -> bool:

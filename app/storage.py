@@ -14,9 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
-
 from app.errors import NotFound
 from app.models.base import new_id
 from app.settings import get_settings
@@ -31,6 +28,9 @@ class Storage:
     """A flat space of keys over one fsspec file system."""
 
     def __init__(self, url: str) -> None:
+        import fsspec
+        from fsspec.implementations.local import LocalFileSystem
+
         self.fs, root = fsspec.core.url_to_fs(url)
         self.root = str(root).rstrip("/")
         self.is_local = isinstance(self.fs, LocalFileSystem)

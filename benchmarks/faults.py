@@ -45,8 +45,8 @@ import redis
 from sqlalchemy import select
 
 from app.cli import broker
-from app.cli.group import Group, Program
 from app.db import session_scope
+from app.group.programs import Group, Program
 from app.migrate import migrate
 from app.models import FINAL_STATES, Job, Run, RunPoint
 from app.processes import wait_until
@@ -335,12 +335,12 @@ def _services() -> Iterator[Scene]:
     if server is None:
         sys.exit(broker.HOW_TO_GET_ONE)
     group = Group(settings.data_dir / "logs", os.environ, lambda said: None)
-    group.start(Program("broker", lambda: broker.command(server, settings), stop_seconds=5))
+    group.start(Program("broker", broker.command(server, settings), stop_seconds=5))
     if not broker.answers(settings.broker, within=20):
         sys.exit("The broker does not start.")
     for name in WORKERS:
         words = [sys.executable, "-P", "-m", "app.cli", "worker", "--queues", "gpu", "--name", name]
-        group.start(Program(name, lambda words=words: words, stop_seconds=40))
+        group.start(Program(name, words, stop_seconds=40))
     try:
         yield Scene(group, random.Random())
         group.stop(WORKERS)

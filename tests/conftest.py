@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import db
 from app.cli import broker as embedded
-from app.cli.group import Group, Program
+from app.group.programs import Group, Program
 from app.migrate import migrate
 from app.models import Base
 from app.processes import wait_until
@@ -184,7 +184,7 @@ class Services:
         server = embedded.find_server()
         if server is None:
             pytest.skip("no Valkey or Redis server program")
-        program = Program("broker", lambda: embedded.command(server, self.settings), stop_seconds=5)
+        program = Program("broker", embedded.command(server, self.settings), stop_seconds=5)
         self.group.start(program)
         wait_for(lambda: embedded.answers(self.settings.broker), message="the broker is silent")
         return program
@@ -194,7 +194,7 @@ class Services:
         name = name or f"worker-{queue}"
         words = ["--queues", queue, "--concurrency", str(concurrency), "--name", name]
         command = [sys.executable, "-P", "-m", "app.cli", "worker", *words]
-        program = Program(name, lambda: command, stop_seconds=40)
+        program = Program(name, command, stop_seconds=40)
         self.group.start(program)
         wait_for(
             lambda: "worker_ready" in self.log(program) or not program.running,

@@ -1,4 +1,4 @@
-"""The Celery application: its settings, its two tasks, and what happens when a worker starts and stops.
+"""The Celery application: its settings, its tasks, and what happens when a worker starts and stops.
 
 Celery wakes workers and spreads jobs over them; whether a job is done, and by whom, the database says
 (`app/services/jobs.py`). So messages are acknowledged early, and may get lost or come twice.
@@ -13,10 +13,12 @@ from celery import Celery, signals
 from app import db
 from app.http import logs
 from app.processes import die_with
+from app.services import dispatch, housekeeping
 from app.services import jobs as jobs_service
-from app.services.dispatch import PREDICT, RUN_JOB
+from app.services.dispatch import PREDICT, RUN_JOB, TIDY
 from app.settings import get_settings
 from worker import jobs, node, predictions, shutdown
+from worker.one_training import OneTraining
 from worker.reconciler import Reconciler
 from worker.trackers import Tracking
 
@@ -33,6 +35,9 @@ app.conf.update(
     # while another worker idles.
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
+    worker_enable_prefetch_count_reduction=False,
+    # Pool processes are forked when there is work: on a loaded machine they may take a while to say so.
+    worker_proc_alive_timeout=60,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
@@ -61,6 +66,8 @@ def predict(run_id: str, texts: list[str]) -> dict[str, Any]:
 
 app.task(name=RUN_JOB, ignore_result=True)(run_job)
 app.task(name=PREDICT)(predict)
+app.task(name=TIDY, ignore_result=True)(housekeeping.tidy)
+app.steps["consumer"].add(OneTraining)
 
 _main = os.getpid()
 _reconciler = Reconciler()
@@ -70,7 +77,7 @@ _tracking = Tracking()
 def _identify(sender: str, instance: Any, **_signal: object) -> None:
     queues = list(instance.app.amqp.queues.consume_from)
     node.identify(sender, queues, instance.concurrency)
-    if node.device_kind() == "cuda" and "gpu" in queues and instance.concurrency > 1:
+    if node.device_kind() == "cuda" and queues == ["gpu"] and instance.concurrency > 1:
         log.warning("trainings_share_a_gpu", concurrency=instance.concurrency)
     for queue in queues:  # and the messages of what is pinned to its kind of device
         instance.app.amqp.queues.select_add(jobs_service.broker_queue(queue, node.device_kind()))
@@ -81,9 +88,10 @@ def _configure_logs(**_signal: object) -> None:
 
 
 def _enter_child(**_signal: object) -> None:
-    """A forked child: it ends with the worker, and has database connections of its own."""
+    """A forked child: it ends with the worker, and has connections of its own."""
     die_with(_main)
     db.dispose(forked=True)
+    dispatch.forget()
 
 
 def _begin(**_signal: object) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from app.services import housekeeping, jobs, workers
+from app.services import dispatch, jobs, workers
 from app.settings import get_settings
 from worker import node, workplace
 
@@ -17,7 +17,8 @@ log = structlog.get_logger()
 _CLEAR_SECONDS = 600.0
 """So often the folders of ended runs are looked after."""
 _TIDY_SECONDS = 6 * 3600.0
-"""So often the storage is listed, which costs more."""
+"""So often the storage is listed. A pool process does it: where the storage is far away that takes minutes, in
+which nothing could be forked here."""
 
 # While a pass runs, nothing is forked: a child would inherit its locks and connections half-used.
 between_forks = threading.Lock()
@@ -44,14 +45,15 @@ class Reconciler:
         self._stop.set()
 
     def _run(self) -> None:
-        cleared, tidied = -_CLEAR_SECONDS, -_TIDY_SECONDS
+        # The storage is listed the first time when the start is over.
+        cleared, tidied = -_CLEAR_SECONDS, time.monotonic() - _TIDY_SECONDS + _CLEAR_SECONDS
         while not self._stop.is_set():
             if time.monotonic() - cleared >= _CLEAR_SECONDS:
                 cleared = time.monotonic()
                 self._try(lambda: workplace.clear_leftovers(get_settings()))
             if time.monotonic() - tidied >= _TIDY_SECONDS:
                 tidied = time.monotonic()
-                self._try(housekeeping.tidy)
+                self._try(dispatch.tidy)
             self._try(self._announce)
             self._try(self._reconcile)
             self._stop.wait(get_settings().reconcile_seconds)

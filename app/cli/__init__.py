@@ -1,19 +1,30 @@
 """The command line: `annotune up | web | worker | migrate | doctor`, and the commands for data."""
 
+import sys
+from importlib import import_module
+
 import typer
 
-from app.cli import backup, data, people, serve, training
+_RUNNING = ("up", "web", "worker")
 
-app = typer.Typer(
-    name="annotune",
-    help="Label text, freeze versioned datasets, fine-tune models.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-for module in (serve, data, training, people, backup):
-    module.register(app)
+
+def command_line(*words: str) -> typer.Typer:
+    """The commands; for words that begin with one of those that run Annotune, these alone.
+
+    The others import most of the application, for which a start should not wait.
+    """
+    app = typer.Typer(
+        name="annotune",
+        help="Label text, freeze versioned datasets, fine-tune models.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    more = [] if words[:1] and words[0] in _RUNNING else ["data", "training", "people", "backup"]
+    for module in ("serve", *more):
+        import_module(f"app.cli.{module}").register(app)
+    return app
 
 
 def main() -> None:
     """The `annotune` command."""
-    app()
+    command_line(*sys.argv[1:])()

@@ -2,9 +2,6 @@
 
 import shutil
 import time
-from pathlib import Path
-
-import redis
 
 from app.settings import Settings
 
@@ -53,6 +50,8 @@ def command(server: str, settings: Settings) -> list[str]:
 
 def answers(url: str, *, within: float = 0.0) -> bool:
     """Whether a broker answers at a URL, now or in so many seconds."""
+    import redis
+
     deadline = time.monotonic() + within
     while True:
         try:
@@ -65,10 +64,3 @@ def answers(url: str, *, within: float = 0.0) -> bool:
             if time.monotonic() >= deadline:
                 return False
             time.sleep(0.02)
-
-
-def log_tail(path: Path, lines: int = 12) -> str:
-    """The end of a log file."""
-    if not path.is_file():
-        return ""
-    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])

@@ -6,20 +6,13 @@ from typing import Any
 
 import orjson
 import typer
-from rich.cells import cell_len
-from rich.console import Console
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import AnnotuneError, InvalidInput
-
-_out = Console(highlight=False, soft_wrap=True)
-progress_console = Console(stderr=True)
-"""Where progress bars go: what a command writes to standard output may be piped."""
 
 
 def say(line: str) -> None:
     """One line for the person."""
-    _out.print(line, markup=False)
+    typer.echo(line)
 
 
 def complain(line: str) -> None:
@@ -38,7 +31,11 @@ def plain_errors() -> Iterator[None]:
             if problem.message not in error.message:
                 complain(f"  {problem.where}: {problem.message}")
         raise typer.Exit(1) from None
-    except SQLAlchemyError as error:
+    except Exception as error:
+        from sqlalchemy.exc import SQLAlchemyError  # here: commands that use no database are quick
+
+        if not isinstance(error, SQLAlchemyError):
+            raise
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         complain(f"The database does not work: {cause}")
         raise typer.Exit(1) from None
@@ -55,6 +52,8 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool, none: str) -> None:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> None:
+    from rich.cells import cell_len
+
     # By hand: rich would shorten cells to the width of the terminal, and scripts could not read them.
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

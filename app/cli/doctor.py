@@ -11,9 +11,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli import broker
-from app.cli.up import about_database, check_data_folder
+from app.cli.up import check_data_folder
 from app.db import get_engine, session_scope
-from app.migrate import head_revision
+from app.migrate import about_database, head_revision
 from app.models import new_id
 from app.services import workers
 from app.settings import Settings

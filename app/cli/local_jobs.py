@@ -6,9 +6,9 @@ import threading
 import time
 from dataclasses import replace
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from app.cli.console import progress_console
 from app.db import session_scope
 from app.errors import AnnotuneError
 from app.models import FINAL_STATES, Job
@@ -38,13 +38,14 @@ def see_through(job_id: str, title: str) -> Job:
 
 def watch(job_id: str, title: str) -> Job:
     """Show how a job goes until it has ended."""
+    console = Console(stderr=True)  # what a command writes to standard output may be piped
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        console=progress_console,
-        disable=not progress_console.is_terminal,
+        console=console,
+        disable=not console.is_terminal,
         transient=True,
     )
     with bar:

@@ -1,18 +1,15 @@
 """The commands that run Annotune: up, web, worker, migrate, doctor."""
 
 import os
-import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from app import devices
-from app.cli import doctor as checks
 from app.cli import up as group
 from app.cli.console import plain_errors, say
-from app.migrate import migrate as migrate_database
 from app.settings import Settings, get_settings
 
 _QUEUES = ("cpu", "gpu")
@@ -39,7 +36,7 @@ def up(
 ) -> None:
     """Run everything on this machine: web server, workers and, unless one is named, a broker."""
     with plain_errors():
-        group.run(_settings(host, port, data_dir), verbose=verbose, say=say)
+        group.run(_settings(host, port, data_dir), verbose=verbose)
 
 
 def web(
@@ -48,44 +45,20 @@ def web(
     migrate_first: Annotated[
         bool, typer.Option("--migrate", help="Bring the database up to date first.")
     ] = False,
-    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the web server alone."""
-    import uvicorn
-
-    with plain_errors():
-        settings = _settings(host, port)
-        if migrate_first:
-            link = group.prepare_database(settings)
-            if link is not None:
-                where = "" if settings.public_url else ", on the address people reach this at"
-                say(f"Create the first account{where}:  {settings.public_url or ''}{link}")
-        config = uvicorn.Config(
-            "app.main:create_app",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            log_level="warning",
-            access_log=False,
-            # The application itself knows which proxies to believe (app/http/proxies.py).
-            proxy_headers=False,
-            # Pages that stay open for news must not hold up a stop.
-            timeout_graceful_shutdown=3,
-        )
-        if fd is not None:
-            with socket.socket(fileno=fd) as listener:
-                uvicorn.Server(config).run(sockets=[listener])
-            return
-        with group.listening(settings.host, settings.port) as listener:
-            say(f"Listening on {settings.host}:{settings.port}")
-            uvicorn.Server(config).run(sockets=[listener])
+    _settings(host, port)
+    _become(["app.server", *(["--migrate"] if migrate_first else [])])
 
 
 def worker(
     queues: Annotated[
         str, typer.Option(help="Which jobs: gpu (training), cpu (the rest).")
     ] = "gpu,cpu",
-    concurrency: Annotated[int, typer.Option(min=1, help="Jobs at once.")] = 1,
+    concurrency: Annotated[
+        int,
+        typer.Option(min=1, help="Jobs at once; with both queues, beside one training."),
+    ] = 1,
     name: Annotated[str | None, typer.Option(help="Its name, unique on this machine.")] = None,
 ) -> None:
     """Run one worker. It trains on all GPUs that it sees; CUDA_VISIBLE_DEVICES says which those are."""
@@ -95,22 +68,20 @@ def worker(
             f"{queues}: choose from {', '.join(_QUEUES)}", param_hint="--queues"
         )
     node = name or f"{'-'.join(chosen)}-{os.getpid()}"
-    if concurrency > 1 and "gpu" in chosen and devices.gpus():
+    if concurrency > 1 and set(chosen) == {"gpu"} and devices.gpus():
         raise typer.BadParameter(
             "One training at a time on a GPU, since two would not fit into its memory. Give each GPU a "
-            "worker of its own: CUDA_VISIBLE_DEVICES=1 annotune worker --queues gpu --name gpu-1. Jobs of "
-            "the queue cpu may be done several at a time by a worker without the queue gpu.",
+            "worker of its own: CUDA_VISIBLE_DEVICES=1 annotune worker --queues gpu --name gpu-1.",
             param_hint="--concurrency",
         )
-    # In place of this process, so that signals reach the worker itself. `-P`: a folder called
-    # “worker” where this was typed is not ours.
-    command = [sys.executable, "-P", "-m", "worker", "--queues", ",".join(chosen)]
-    command += ["--concurrency", str(concurrency), "--hostname", f"{node}@%h"]
-    os.execv(sys.executable, command)  # noqa: S606
+    words = ["--queues", ",".join(chosen), "--concurrency", str(concurrency)]
+    _become(["worker", *words, "--hostname", f"{node}@%h"])
 
 
 def migrate() -> None:
     """Bring the database to this version's tables."""
+    from app.migrate import migrate as migrate_database
+
     with plain_errors():
         say(
             "The database is up to date now."
@@ -121,6 +92,8 @@ def migrate() -> None:
 
 def doctor() -> None:
     """Check what Annotune needs here; the exit code is 1 when something essential is missing."""
+    from app.cli import doctor as checks
+
     findings = checks.examine(get_settings())
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
@@ -128,6 +101,12 @@ def doctor() -> None:
         say(f"{mark}  {finding.name:<{width}}  {finding.detail}")
     if any(finding.essential and not finding.good for finding in findings):
         raise typer.Exit(1)
+
+
+def _become(words: list[str]) -> NoReturn:
+    """Run a module in place of this process: signals reach it itself, and it has no imports but its own."""
+    # `-P`: a folder called “worker” where this was typed is not ours.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", *words])  # noqa: S606
 
 
 def _settings(host: str | None, port: int | None, data_dir: Path | None = None) -> Settings:

@@ -1,13 +1,14 @@
 """Scores as pure functions of gold and predicted; checked in the tests against scikit-learn and seqeval."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from app.evaluation.spans import Labelled, cells
 
 Matrix = NDArray[np.int64]
 
@@ -85,12 +86,6 @@ def mean_distance(matrix: Matrix) -> float:
     return float((distance * matrix).sum()) / max(1, int(matrix.sum()))
 
 
-Place = tuple[int, ...]
-"""Offsets in the text; empty for all of it."""
-Labelled = tuple[Hashable, str]
-"""A place (offsets, with its predicate for roles) and the label there."""
-
-
 def span_counts(
     gold: Iterable[Iterable[Labelled]], predicted: Iterable[Iterable[Labelled]]
 ) -> dict[str, Counts]:
@@ -106,28 +101,6 @@ def span_counts(
     return {
         label: Counts(correct[label], found[label], there[label]) for label in {**there, **found}
     }
-
-
-P = TypeVar("P", bound=Hashable)
-
-
-def cells(
-    gold: Iterable[tuple[P, str]], predicted: Iterable[tuple[P, str]]
-) -> Iterator[tuple[P, str | None, str | None]]:
-    """(place, gold label, predicted label) of one example: equal ones first, then other labels at the same
-    place, then what only one side has (the other label is None)."""
-    a, b = set(gold), set(predicted)
-    for place, label in sorted(a & b, key=repr):
-        yield place, label, label
-    left: dict[P, list[str]] = {}
-    for place, label in sorted(b - a, key=repr):
-        left.setdefault(place, []).append(label)
-    for place, label in sorted(a - b, key=repr):
-        there = left.get(place)
-        yield place, label, there.pop() if there else None
-    for place, rest in left.items():
-        for label in rest:
-            yield place, None, label
 
 
 def span_confusion(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.evaluation.metrics import Labelled
+from app.evaluation.spans import Labelled
 
 Weights = NDArray[np.float32]
 """Counts, too: a float32 holds whole numbers up to 16 million exactly, and multiplies fast."""

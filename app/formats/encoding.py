@@ -6,8 +6,6 @@ import io
 import re
 from typing import IO, cast
 
-from charset_normalizer import from_bytes
-
 from app.errors import InvalidInput
 from app.i18n import gettext as _
 
@@ -45,6 +43,8 @@ def detect(sample: bytes) -> str:
     best = max(chinese, key=lambda name: chinese[name])
     if chinese[best] > 0.7:
         return best
+    from charset_normalizer import from_bytes
+
     guess = from_bytes(sample[: 1 << 15]).best()
     return guess.encoding if guess is not None else "cp1252"
 

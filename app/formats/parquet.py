@@ -3,35 +3,20 @@
 import io
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from app.errors import InvalidInput
 from app.formats.base import Message, ReadOptions, Record, RowProblem
 from app.formats.rows import read_row
 from app.i18n import gettext as _
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# pyarrow takes 30 MB, so it is imported where a file is read or written: a start shall not wait for it.
 _GROUP = 5000
-_SPAN = [("start", pa.int32()), ("end", pa.int32())]
-_ANNOTATION: dict[str, tuple[str, pa.DataType]] = {
-    "sentiment": ("labels", pa.list_(pa.string())),
-    "ner": ("spans", pa.list_(pa.struct([*_SPAN, ("label", pa.string())]))),
-    "srl": (
-        "predicates",
-        pa.list_(
-            pa.struct(
-                [
-                    *_SPAN,
-                    ("sense", pa.string()),
-                    ("arguments", pa.list_(pa.struct([*_SPAN, ("role", pa.string())]))),
-                ]
-            )
-        ),
-    ),
-}
 
 
 class ParquetReader:
@@ -44,6 +29,9 @@ class ParquetReader:
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         try:
             table = pq.ParquetFile(stream)
         except (pa.ArrowInvalid, OSError) as error:
@@ -79,14 +67,17 @@ class ParquetWriter:
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
     ) -> Iterator[bytes]:
-        column, kind = _ANNOTATION[task]
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        column, kind = _annotation(task)
         fields: list[tuple[str, pa.DataType]] = [
             ("id", pa.int64()),
             ("external_id", pa.string()),
             ("split", pa.string()),
             ("text", pa.string()),
             (column, kind),
-            ("tokens", pa.list_(pa.struct(_SPAN))),
+            ("tokens", pa.list_(pa.struct(_span()))),
             ("meta", pa.string()),
         ]
         schema = pa.schema(fields)
@@ -100,6 +91,26 @@ class ParquetWriter:
 
     def check(self, record: Record, task: str) -> list[str]:
         return []
+
+
+def _span() -> list[tuple[str, "pa.DataType"]]:
+    import pyarrow as pa
+
+    return [("start", pa.int32()), ("end", pa.int32())]
+
+
+def _annotation(task: str) -> tuple[str, "pa.DataType"]:
+    """The annotation's column, and its type."""
+    import pyarrow as pa
+
+    label, role = (pa.struct([*_span(), (name, pa.string())]) for name in ("label", "role"))
+    predicate = pa.struct([*_span(), ("sense", pa.string()), ("arguments", pa.list_(role))])
+    columns: dict[str, tuple[str, pa.DataType]] = {
+        "sentiment": ("labels", pa.list_(pa.string())),
+        "ner": ("spans", pa.list_(label)),
+        "srl": ("predicates", pa.list_(predicate)),
+    }
+    return columns[task]
 
 
 def _row(record: Record, column: str) -> dict[str, Any]:

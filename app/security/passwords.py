@@ -1,5 +1,7 @@
 """Passwords: argon2id with the library's current parameters."""
 
+from functools import cache
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -8,7 +10,6 @@ from app.i18n import gettext as _
 
 MIN_LENGTH = 10
 _hasher = PasswordHasher()
-_DUMMY = _hasher.hash("nobody has this password")
 
 
 def check_strength(password: str) -> None:
@@ -30,9 +31,15 @@ def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
 
+@cache
+def _decoy() -> str:
+    """What the password of an account that does not exist is compared with; no start waits for it."""
+    return _hasher.hash("nobody has this password")
+
+
 def verify_password(password: str, hashed: str | None) -> bool:
     """Whether the password is right. Takes as long for an account that does not exist (hashed=None)."""
     try:
-        return _hasher.verify(hashed or _DUMMY, password) and hashed is not None
+        return _hasher.verify(hashed or _decoy(), password) and hashed is not None
     except (VerificationError, InvalidHashError):
         return False

@@ -5,13 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, InvalidInput
-from app.evaluation.outcomes import Outcomes
-from app.evaluation.resampling import Comparison, compare, mcnemar
 from app.i18n import gettext as _
 from app.models import FINAL_STATES
 from app.services import runs
@@ -28,6 +26,9 @@ from app.services.evaluation import (
 )
 from app.services.runs import RunView
 from app.tasks import get_task
+
+if TYPE_CHECKING:
+    from app.evaluation.resampling import Comparison
 
 MAX_COMPARED = 200
 MAX_TESTED = 8
@@ -91,7 +92,7 @@ class RunScores:
     scores: dict[str, float]
     by_label: dict[str, float]
     """F1 of each label."""
-    against_baseline: Comparison | None
+    against_baseline: "Comparison | None"
     mcnemar: float | None
 
 
@@ -314,6 +315,10 @@ def _tested(
     wanted: Wanted,
 ) -> Tested | None:
     """None where the runs have no example in common."""
+    # Only here: numpy is large, and most pages do without it.
+    from app.evaluation.outcomes import Outcomes
+    from app.evaluation.resampling import compare, mcnemar
+
     task = get_task(views[0].project.task)
     shared = [
         item.id

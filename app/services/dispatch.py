@@ -8,25 +8,23 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
-from celery import Celery
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from app.settings import get_settings
 
+if TYPE_CHECKING:
+    from celery import Celery
+
 RUN_JOB = "annotune.run_job"
 PREDICT = "annotune.predict"
+TIDY = "annotune.tidy"
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 2.0
 """So long the broker may take to accept a connection, and to answer on it."""
 PAUSE_SECONDS = 3.0
 """So long nothing is sent after the broker has not answered."""
-
-# The last: what the server itself answers, as while it loads its data or when its memory is full.
-BROKER_ERRORS = (OperationalError, OSError, RedisError)
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -37,7 +35,20 @@ class BrokerAway(Exception):
 
 
 @cache
-def _producer() -> Celery:
+def broker_errors() -> tuple[type[Exception], ...]:
+    """What is raised when the broker does not answer as it should."""
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
+    # The last: what the server itself answers, as while it loads its data or when its memory is full.
+    return OperationalError, OSError, RedisError
+
+
+# Celery takes 30 MB and a quarter of a second, so a web server imports it with the first job and not at its start.
+@cache
+def _producer() -> "Celery":
+    from celery import Celery
+
     app = Celery("annotune", broker=get_settings().broker)
     app.conf.update(
         task_serializer="json",
@@ -75,6 +86,16 @@ def publish_call(call_id: str, name: str, args: list[Any], *, queue: str, expire
     )
 
 
+def tidy() -> None:
+    """Have a worker clear away what broken-off work has left; the next time, where the broker does not answer."""
+    try:
+        _breaker.call(
+            lambda: _producer().send_task(TIDY, queue="cpu", ignore_result=True, expires=3600)
+        )
+    except BrokerAway as error:
+        log.warning("broker_unreachable", error=str(error))
+
+
 def waiting(queue: str) -> int | None:
     """How many messages wait in a queue, those that a worker has fetched already not among them. None when the
     broker does not answer."""
@@ -106,7 +127,7 @@ class _Breaker:
             self._next_try = time.monotonic() + PAUSE_SECONDS
         try:
             found = action()
-        except BROKER_ERRORS as error:
+        except broker_errors() as error:
             self._silent = True
             self._next_try = time.monotonic() + PAUSE_SECONDS
             raise BrokerAway(str(error)) from error

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound
-from app.evaluation.metrics import Place, cells
+from app.evaluation.spans import Place, cells
 from app.i18n import gettext as _
 from app.models import Example
 from app.services import runs

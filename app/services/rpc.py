@@ -12,8 +12,6 @@ from weakref import WeakKeyDictionary
 
 import structlog
 from anyio import CapacityLimiter, to_thread
-from celery.backends.base import KeyValueStoreBackend
-from redis import asyncio as redis
 
 from app.errors import Unavailable
 from app.i18n import gettext as _
@@ -71,6 +69,10 @@ class _Calls:
 
     async def _read_answers(self) -> None:
         """Hand out the answers as they come, until nobody waits for one."""
+        # Large, and here already: the message has gone out by Celery.
+        from celery.backends.base import KeyValueStoreBackend
+        from redis import asyncio as redis
+
         client = redis.from_url(
             get_settings().broker.replace("redis+socket:", "unix:", 1),
             socket_connect_timeout=dispatch.CONNECT_SECONDS,
@@ -86,7 +88,7 @@ class _Calls:
                             await client.delete(key)
                             self._hand_out(call_id, json.loads(found))
                     await asyncio.sleep(_LOOK_SECONDS)
-        except dispatch.BROKER_ERRORS as error:
+        except dispatch.broker_errors() as error:
             log.warning("broker_unreachable", error=str(error))
             for answer in self._waiting.values():
                 if not answer.done():

@@ -31,7 +31,13 @@ class WorkerView:
         """Whether it has room for a job of this queue, pinned to this."""
         worker = self.worker
         fits = queue in worker.queues and device in (None, worker.device_kind)
-        return fits and not self.is_silent and len(self.jobs) < worker.concurrency
+        busy = sum(job.queue == queue for job, _project, _run in self.jobs)
+        return fits and not self.is_silent and busy < self.at_once(queue)
+
+    def at_once(self, queue: str) -> int:
+        """How many jobs of one of its queues it does at once: a worker of both does one training beside the rest."""
+        beside_others = queue == "gpu" and len(self.worker.queues) > 1
+        return 1 if beside_others else self.worker.concurrency
 
 
 def announce(name: str, **facts: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from app.errors import InvalidInput, Problem
-from app.evaluation.metrics import Place
+from app.evaluation.spans import Place
 from app.i18n import gettext as _
 from app.tasks.tokenize import tokenize
 from app.training import FineTuneParams, Head

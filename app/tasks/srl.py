@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.errors import InvalidInput, Problem
-from app.evaluation.metrics import Place
+from app.evaluation.spans import Place
 from app.i18n import gettext as _
 from app.i18n import mark
 from app.tasks.base import PALETTE, Json, Label, TaskType, TextInputs, check_labels

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from babel.dates import format_timedelta
-from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from app.i18n import get_locale, gettext, mark
@@ -17,7 +16,8 @@ from app.tasks.base import Label
 from app.training import RUN_KINDS
 from app.training.search import is_logarithmic
 
-_markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 
 def _table_open(*_: Any) -> str:
@@ -30,8 +30,15 @@ def _table_close(*_: Any) -> str:
     return "</table></div>"
 
 
-_markdown.add_render_rule("table_open", _table_open)
-_markdown.add_render_rule("table_close", _table_close)
+@cache
+def _markdown() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.add_render_rule("table_open", _table_open)
+    parser.add_render_rule("table_close", _table_close)
+    return parser
+
 
 _METRICS = {
     "accuracy": mark("Accuracy"),
@@ -71,7 +78,7 @@ def activity(entry: AuditEntry) -> str:
 
 def markdown(text: str) -> Markup:
     """Markdown as HTML. Raw HTML in it shows as text, and links may not be scripts."""
-    return Markup(_markdown.render(text))  # noqa: S704
+    return Markup(_markdown().render(text))  # noqa: S704
 
 
 def file_size(n: float | None) -> str:
@@ -106,6 +113,8 @@ def ago(moment: datetime | None) -> str:
         return gettext("just now")
     if passed >= timedelta(days=30):
         return f"{moment:%Y-%m-%d}"
+    from babel.dates import format_timedelta
+
     return format_timedelta(-passed, add_direction=True, locale=get_locale())
 
 

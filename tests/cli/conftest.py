@@ -7,7 +7,7 @@ import structlog
 from click.testing import Result
 from typer.testing import CliRunner
 
-from app.cli import app
+from app.cli import command_line
 from app.models import User
 from tests.factories import make_user
 
@@ -21,7 +21,7 @@ def annotune(sqlite: str) -> Iterator[Annotune]:
     runner = CliRunner()
 
     def run(*words: object, typed: str | None = None) -> Result:
-        return runner.invoke(app, [str(word) for word in words], input=typed)
+        return runner.invoke(command_line(), [str(word) for word in words], input=typed)
 
     yield run
     structlog.configure(**before)

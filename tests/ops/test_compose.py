@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from app.cli import app
+from app.cli import command_line
 from app.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -166,7 +166,7 @@ def test_the_web_image_can_back_up_the_database() -> None:
 def test_commands_exist(name: str) -> None:
     program, command, *words = OURS[name]["command"]
     assert program == "annotune"
-    options = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    options = get_command(command_line()).commands[command].params  # type: ignore[attr-defined]
     known = {opt for option in options for opt in option.opts}
     assert {word for word in words if word.startswith("--")} <= known
 

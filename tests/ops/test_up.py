@@ -17,6 +17,7 @@ import pytest
 from app.cli import broker
 from app.db import session_scope
 from app.models import Annotation, Example
+from app.services import jobs
 from app.settings import Settings
 from tests.conftest import PATIENCE, forget_everything, wait_for
 from tests.factories import count, make_project, make_token, make_user
@@ -93,16 +94,30 @@ def test_it_starts_answers_and_ctrl_c_ends_everything(up: Up) -> None:
     path = up.said().split(f"http://127.0.0.1:{up.port}/setup")[1].splitlines()[0]
     assert "<form" in up.get(f"/setup{path}")
     family = up.family()
-    assert len(family) >= 4
-    wait_for(lambda: all(is_ready(up, queue) for queue in ("gpu", "cpu")), within=60)
+    wait_for(lambda: has_a_worker(up), within=60)
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(30 * PATIENCE) == 0, up.said()
     assert not [process for process in family if is_running(process)]
     assert "is killed" not in up.said()
 
 
-def is_ready(up: Up, queue: str) -> bool:
-    return "worker_ready" in (up.folder / "logs" / f"worker-{queue}.log").read_text()
+def test_idle_it_is_four_small_processes(up: Up) -> None:
+    up.wait_until_ready()
+    wait_for(lambda: has_a_worker(up), within=60)
+    processes = [psutil.Process(up.process.pid), *up.family()]
+    assert len(processes) == 4, [process.cmdline() for process in processes]
+    try:
+        sizes = {process.pid: process.memory_full_info().pss / 2**20 for process in processes}
+    except (AttributeError, psutil.AccessDenied):
+        pytest.skip("this system does not tell what processes share")
+    # Generous: about half of it is what it takes. The supervisor has nothing of the application in it.
+    assert sum(sizes.values()) < 350, sizes
+    assert sizes[up.process.pid] < 30, sizes
+
+
+def has_a_worker(up: Up) -> bool:
+    log = up.folder / "logs" / "worker.log"
+    return log.exists() and "worker_ready" in log.read_text()
 
 
 def test_a_second_one_on_the_same_folder_refuses(up: Up) -> None:
@@ -118,7 +133,7 @@ def test_what_dies_is_started_again_and_a_restart_refuses_nobody(
     up: Up, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     up.wait_until_ready()
-    web = next(p for p in up.family() if "web" in p.cmdline())
+    web = next(p for p in up.family() if "app.server" in p.cmdline())
     monkeypatch.setenv("ANNOTUNE_DATA_DIR", str(up.folder))
     forget_everything()
     ada = make_user("Ada", admin=True)
@@ -140,6 +155,34 @@ def test_what_dies_is_started_again_and_a_restart_refuses_nobody(
     assert "<form" in up.get("/login")  # waits in the socket that the group holds
     assert "web ended (signal SIGKILL)" in up.said()
     assert count(Annotation, Annotation.example_id == example.id) == 1, "a save is lost"
+
+
+def test_broker_and_worker_are_started_again_and_do_what_was_queued_meanwhile(
+    up: Up, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up.wait_until_ready()
+    wait_for(lambda: has_a_worker(up), within=60)
+    monkeypatch.setenv("ANNOTUNE_DATA_DIR", str(up.folder))
+    forget_everything()
+    project = make_project(make_user("Ada", admin=True))
+    a_broker = next(p for p in up.family() if p.name() in ("valkey-server", "redis-server"))
+    a_worker = next(p for p in up.family() if "worker" in p.cmdline())
+    for killed in (a_broker, a_worker):
+        killed.kill()
+        wait_for(lambda killed=killed: not is_running(killed))
+    with session_scope() as session:
+        job = jobs.create(
+            session, kind="import", queue="cpu", project_id=project.id, created_by=None
+        )
+    # There is no such import, which only a worker finds out.
+    wait_for(lambda: state_of(job.id) == "failed", within=60, message="nobody takes the job")
+    assert "worker ended (signal SIGKILL)" in up.said()
+    assert "broker ended (signal SIGKILL)" in up.said()
+
+
+def state_of(job_id: str) -> str:
+    with session_scope(read_only=True) as session:
+        return jobs.get(session, job_id).state
 
 
 def test_when_it_is_killed_nothing_of_it_stays(up: Up) -> None:

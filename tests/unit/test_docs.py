@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import app
+from app.cli import command_line
 from app.formats import READERS, WRITERS
 from app.formats.rows import _NAMES
 from app.settings import Settings
@@ -62,9 +62,9 @@ def _commands() -> list[str]:
 def test_the_commands_that_are_shown_exist(command: str) -> None:
     words = shlex.split(command)[1:]
     names = [word for word in words[:2] if re.fullmatch(r"[a-z-]+", word)]
-    result = CliRunner().invoke(app, [*names[:1], "--help"], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(command_line(), [*names[:1], "--help"], env={"COLUMNS": "200"})
     if "Commands" in result.output:
-        result = CliRunner().invoke(app, [*names[:2], "--help"], env={"COLUMNS": "200"})
+        result = CliRunner().invoke(command_line(), [*names[:2], "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
     for option in (word for word in words if word.startswith("-")):
         assert re.search(rf"{option}\b", result.output), f"{command}: {option} is not an option"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.evaluation.metrics import cells
+from app.evaluation.spans import cells
 from app.tasks import get_task
 from worker.engine.job import Item
 from worker.recipes.base import Prediction

@@ -6,7 +6,6 @@ from typing import Any
 
 from app.evaluation.metrics import (
     Counts,
-    Labelled,
     confusion,
     label_counts,
     macro_f1,
@@ -17,6 +16,7 @@ from app.evaluation.metrics import (
     span_counts,
     total,
 )
+from app.evaluation.spans import Labelled
 from app.i18n import mark
 
 MISSED, SPURIOUS = "missed", "spurious"

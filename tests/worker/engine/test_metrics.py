@@ -9,7 +9,7 @@ from seqeval.metrics import classification_report, f1_score, precision_score, re
 from seqeval.scheme import IOB2
 from sklearn import metrics as sklearn
 
-from app.evaluation.metrics import Labelled
+from app.evaluation.spans import Labelled
 from worker.engine.report import Report, multi_label_report, single_label_report, span_report
 
 LABELS = ["bad", "so-so", "good", "superb"]

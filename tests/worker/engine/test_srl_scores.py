@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from seqeval.metrics import classification_report
 
-from app.evaluation.metrics import Labelled
 from app.evaluation.outcomes import Outcomes
+from app.evaluation.spans import Labelled
 from app.tasks import get_task
 from tests.worker.engine.conftest import PieceByPiece, encoder, runner, table
 from worker.engine.job import Item

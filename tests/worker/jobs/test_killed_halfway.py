@@ -9,8 +9,8 @@ from io import BytesIO
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from app.cli.group import Program
 from app.db import session_scope
+from app.group.programs import Program
 from app.models import (
     Annotation,
     DatasetVersion,

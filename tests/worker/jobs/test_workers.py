@@ -7,8 +7,8 @@ import psutil
 import pytest
 import redis
 
-from app.cli.group import Program
 from app.db import session_scope
+from app.group.programs import Program
 from app.models import DatasetVersion, Worker
 from app.services import dispatch, jobs
 from app.settings import get_settings
@@ -115,11 +115,15 @@ def test_jobs_go_on_after_the_broker_has_been_restarted(
     wait_for_state(queued_meanwhile, "succeeded", services=services)
 
 
+@on_sqlite
 def test_a_killed_worker_leaves_no_process_behind(
-    broker: str, sqlite: str, services: Services
+    workshop: Workshop, broker: str, services: Services
 ) -> None:
     worker = services.start_worker("cpu", concurrency=2)
-    children = pool_of(worker, 2)
+    assert pool_of(worker) == [], "processes start before there is work"
+    wait_for_state(workshop.freeze(), "succeeded", services=services)
+    children = pool_of(worker)
+    assert len(children) == 1
     assert worker.process is not None
     os.kill(worker.process.pid, signal.SIGKILL)
     worker.process.wait()
@@ -135,27 +139,35 @@ def test_a_killed_pool_process_is_replaced(
     workshop: Workshop, broker: str, services: Services
 ) -> None:
     worker = services.start_worker("cpu")
-    (child,) = pool_of(worker, 1)
+    wait_for_state(workshop.freeze(), "succeeded", services=services)
+    (child,) = pool_of(worker)
     child.kill()
     wait_for(lambda: not is_running(child))
     wait_for_state(workshop.freeze(), "succeeded", services=services)
 
 
 @on_sqlite
-def test_a_warm_shutdown_ends_within_seconds(real_worker: Services) -> None:
-    for program in real_worker.group.programs:
-        if program.name.startswith("worker"):
-            pool_of(program, 1)
+def test_a_pool_process_that_has_nothing_to_do_ends(
+    workshop: Workshop, broker: str, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOSCALE_KEEPALIVE", "0.5")
+    worker = services.start_worker("cpu")
+    for _ in range(2):
+        wait_for_state(workshop.freeze(), "succeeded", services=services)
+        wait_for(lambda: not pool_of(worker), message="it stays")
+
+
+@on_sqlite
+def test_a_warm_shutdown_ends_within_seconds(workshop: Workshop, real_worker: Services) -> None:
+    wait_for_state(workshop.freeze(), "succeeded", services=real_worker)
     real_worker.group.stop(["worker-cpu", "worker-gpu"])
     assert "is killed" not in "".join(map(real_worker.log, real_worker.group.programs))
 
 
-def pool_of(worker: Program, size: int) -> list[psutil.Process]:
-    """A worker's pool processes, once they are there."""
+def pool_of(worker: Program) -> list[psutil.Process]:
+    """A worker's pool processes."""
     assert worker.process is not None
-    process = psutil.Process(worker.process.pid)
-    wait_for(lambda: len(process.children()) == size, message="the pool does not fill")
-    return process.children()
+    return psutil.Process(worker.process.pid).children()
 
 
 def is_running(process: psutil.Process) -> bool:

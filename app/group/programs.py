@@ -22,8 +22,7 @@ class Program:
     """One program of the group, and its process while there is one."""
 
     name: str
-    command: Callable[[], Sequence[str]]
-    """Called before each start, for what must be prepared."""
+    command: Sequence[str]
     stop_seconds: float
     """How long it may take to end when asked to."""
     keep: Sequence[int] = ()
@@ -56,14 +55,13 @@ class Group:
         """Start a program; the order of the first starts is the group's."""
         if program not in self.programs:
             self.programs.append(program)
-        command = list(program.command())
         log = self.log_of(program)
         if log is None:
-            program.process = start(command, env=self._environment, keep=program.keep)
+            program.process = start(program.command, env=self._environment, keep=program.keep)
         else:
             with log.open("ab") as output:
                 program.process = start(
-                    command, output=output, env=self._environment, keep=program.keep
+                    program.command, output=output, env=self._environment, keep=program.keep
                 )
         program.started_at = time.monotonic()
 
