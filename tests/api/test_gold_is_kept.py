@@ -226,7 +226,8 @@ def machine(site: Site) -> type[RuleBasedStateMachine]:
             if which >= len(self.imports):
                 return
             undone = callers[self.manager()].post(f"{self.path}/imports/{self.imports[which]}/undo")
-            assert undone.status_code == 200
+            assert undone.status_code == 202
+            assert work_off(undone.json()["undo"]["id"]).state == "succeeded"
             with session_scope(read_only=True) as session:
                 left = set(self.examples(session))
             for gone in set(self.known) - left:
