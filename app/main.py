@@ -1,11 +1,11 @@
 """The web application: all of its wiring."""
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from app import api, web
 from app.http import errors, logs, middleware
-from app.web.render import STATIC, error_page
+from app.http.statics import statics
+from app.web.render import error_page
 
 
 def create_app() -> FastAPI:
@@ -23,7 +23,7 @@ def create_app() -> FastAPI:
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
     errors.install(app, page=error_page)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", statics(), name="static")
     app.include_router(api.router)
     app.include_router(web.router)
     return app

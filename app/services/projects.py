@@ -16,6 +16,7 @@ from app.services.access import ROLES, Actor, project_for, require_write
 from app.storage import get_storage
 from app.tasks import get_task
 from app.tasks.base import parse
+from app.tasks.hotkeys import check_hotkeys
 
 
 class ProjectFields(BaseModel):
@@ -53,6 +54,7 @@ def create(session: Session, actor: Actor, *, task: str, fields: ProjectFields) 
         if fields.label_schema is not None
         else kind.default_schema(language)
     )
+    check_hotkeys(kind.labels(schema))
     project = Project(
         name=fields.name,
         description=fields.description or "",
@@ -112,8 +114,9 @@ def update(session: Session, actor: Actor, project_id: str, fields: ProjectField
 def _checked_schema(session: Session, project: Project, data: dict[str, Any]) -> dict[str, Any]:
     task = get_task(project.task)
     new = task.parse_schema(data)
-    kept = {label.name for label in task.labels(new)}
-    gone = {label.name for label in task.labels(task.parse_schema(project.label_schema))} - kept
+    before = task.labels(task.parse_schema(project.label_schema))
+    check_hotkeys(task.labels(new), before)
+    gone = {label.name for label in before} - {label.name for label in task.labels(new)}
     if gone:
         used = gone & _labels_in_use(session, project)
         if used:
