@@ -392,7 +392,8 @@ export class Workbench {
   async #seen(item) {
     try {
       await this.api.seen(item.id);
-      if (this.#item === item) showProgress({ ...item.progress, changed: Math.max(0, item.progress.changed - 1) });
+      const queue = await this.api.queue();
+      if (this.#item === item) showProgress(queue);
     } catch {
       // It stays among those that are to be seen.
     }
