@@ -73,6 +73,13 @@ class InvalidInput(AnnotuneError):
 
 
 class Unavailable(AnnotuneError):
-    """Something Annotune needs (broker, worker, storage) does not answer now."""
+    """Something Annotune needs (database, broker, worker, storage) does not answer now.
+
+    `retry_after`: seconds after which another try makes sense.
+    """
 
     status = 503
+
+    def __init__(self, message: str, *, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

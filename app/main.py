@@ -1,9 +1,12 @@
 """The web application: all of its wiring."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 
 from app import api, web
-from app.http import errors, logs, middleware
+from app.http import errors, logs, middleware, routing
 from app.http.statics import statics
 from app.web.render import error_page
 
@@ -18,6 +21,7 @@ def create_app() -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        lifespan=_lifespan,
     )
     app.add_middleware(middleware.BodyLimit)
     app.add_middleware(middleware.SecurityHeaders)
@@ -27,3 +31,9 @@ def create_app() -> FastAPI:
     app.include_router(api.router)
     app.include_router(web.router)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    routing.limit_threads()
+    yield

@@ -45,6 +45,16 @@ class Settings(BaseSettings):
         ge=1,
         description="How long an example stays reserved for the annotator who has it open.",
     )
+    lock_seconds: float = Field(
+        10,
+        gt=0,
+        description="Seconds that anything waits for the database's locks and connections before it gives up.",
+    )
+    statement_seconds: float = Field(
+        60,
+        gt=0,
+        description="Seconds after which PostgreSQL ends a statement, or a transaction that has gone idle.",
+    )
     max_upload_mb: int = Field(512, ge=1, description="Largest file that may be imported, in MiB.")
     job_lease_seconds: float = Field(
         30, gt=0, description="A job whose worker has been silent this long is taken up again."

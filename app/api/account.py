@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Literal
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from app.api.schemas import Answer, Question
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import accounts
 
-router = APIRouter(tags=["Account"])
+router = Router(tags=["Account"])
 
 Scope = Literal["read", "write"]
 

@@ -3,19 +3,20 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import Field
 
 from app.api.evaluation import DifferenceOut
 from app.api.problems import problem
 from app.api.runs import RunOut, RunWish, get_run
 from app.api.schemas import Answer, ProjectId
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import label_issues, runs
 from app.services.label_issues import State
 from app.training import CrossValidateParams
 
-router = APIRouter(tags=["Runs and models"])
+router = Router(tags=["Runs and models"])
 
 IssueId = Annotated[int, Path(description="The entry's id.", ge=1, le=2**63 - 1)]
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 import orjson
-from fastapi import APIRouter, Form, UploadFile
+from fastapi import Form, UploadFile
 from pydantic import Field
 
 from app.api.problems import problem
@@ -11,13 +11,14 @@ from app.api.runs import DEVICE, PRIORITY, Priority, RunOut, TurnWish, shown
 from app.api.schemas import RunId
 from app.db import session_scope
 from app.errors import InvalidInput
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import runs
 from app.services.jobs import Device
 from app.training import EvaluatedSplit
 
-router = APIRouter(
+router = Router(
     tags=["Runs and models"],
     responses={409: problem("The run has no model that could be evaluated.")},
 )

@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from app.api.schemas import Answer, ExampleId, ProjectId
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import annotating, examples
 
-router = APIRouter(prefix="/projects/{project_id}/examples", tags=["Examples"])
+router = Router(prefix="/projects/{project_id}/examples", tags=["Examples"])
 
 
 class Inputs(Answer):

@@ -5,20 +5,21 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Form, UploadFile
+from fastapi import Form, UploadFile
 from pydantic import Field
 
 from app.api.problems import problem
 from app.api.schemas import Answer, JobOut, ProjectId, Question
 from app.errors import InvalidInput
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.models import Import, Job
 from app.services import direct_import, import_undo, importing
 from app.services.importing import ImportOptions
 from app.tasks.base import parse
 
-router = APIRouter(prefix="/projects/{project_id}", tags=["Imports"])
+router = Router(prefix="/projects/{project_id}", tags=["Imports"])
 
 _OPTIONS = '{"on_error": "skip", "read": {"encoding": "gb18030"}}'
 

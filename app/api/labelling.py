@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field, model_validator
 
 from app.api.examples import WorkItemOut
 from app.api.problems import problem
 from app.api.schemas import Answer, ExampleId, ProjectId, Question
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import annotating
 
-router = APIRouter(prefix="/projects/{project_id}", tags=["Labelling"])
+router = Router(prefix="/projects/{project_id}", tags=["Labelling"])
 
 
 class NextWish(Question):

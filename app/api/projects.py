@@ -3,18 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.api.schemas import Answer, ProjectId, Question, Role
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.models import Project
 from app.services import projects
 from app.services.access import Actor, project_for, role_in
 from app.services.projects import ProjectFields
 
-router = APIRouter(prefix="/projects", tags=["Projects"])
+router = Router(prefix="/projects", tags=["Projects"])
 
 _SCHEMA_EXAMPLE = {
     "mode": "flat",

@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, UploadFile
+from fastapi import Query, UploadFile
 from pydantic import Field
 
 from app.api.problems import ProblemItem
 from app.api.schemas import Answer, ProjectId
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import frames
 
-router = APIRouter(prefix="/projects/{project_id}/rolesets", tags=["Frames"])
+router = Router(prefix="/projects/{project_id}/rolesets", tags=["Frames"])
 
 
 class RoleOut(Answer):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
@@ -11,13 +11,14 @@ from app.api.problems import problem
 from app.api.schemas import Answer, JobOut, ProjectId, Question, RunId
 from app.http.download import send_stream
 from app.http.figures import send_figures, send_leaderboard
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import models, runs
 from app.services.jobs import Device
 from app.services.runs import RunFilter, RunPage, RunView, Sort
 from app.training import RUN_KINDS
 
-router = APIRouter(tags=["Runs and models"])
+router = Router(tags=["Runs and models"])
 
 
 class RunOut(Answer):

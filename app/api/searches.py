@@ -3,17 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import Field
 
 from app.api.problems import problem
 from app.api.schemas import Answer, ProjectId, Question
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import runs, searches
 from app.services.jobs import Device
 from app.services.searches import SearchPlan, SearchView
 
-router = APIRouter(tags=["Runs and models"])
+router = Router(tags=["Runs and models"])
 
 SearchId = Annotated[str, Path(description="The search's id.", max_length=20)]
 

@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter
 from pydantic import Field, SecretStr
 
 from app.api.schemas import Answer, Question
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import accounts
 
-router = APIRouter(prefix="/users", tags=["Accounts (administrators)"])
+router = Router(prefix="/users", tags=["Accounts (administrators)"])
 
 
 class UserOut(Answer):

@@ -3,18 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import Field
 
 from app.api.problems import Responses, problem
 from app.api.schemas import Answer, JobOut, Number, ProjectId, Question, Split
 from app.http.download import send_export
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.models import DatasetVersion, Job
 from app.services import exporting, versions
 from app.services.versions import SplitPercent
 
-router = APIRouter(prefix="/projects/{project_id}/versions", tags=["Versions"])
+router = Router(prefix="/projects/{project_id}/versions", tags=["Versions"])
 
 Format = Annotated[
     str,

@@ -8,11 +8,13 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from app.errors import AnnotuneError, Conflict, InvalidInput, Unauthenticated
+from app.db import Outage, outage
+from app.errors import AnnotuneError, Conflict, InvalidInput, Unauthenticated, Unavailable
 from app.i18n import gettext as _
 
 log = structlog.get_logger()
@@ -28,6 +30,8 @@ def install(app: FastAPI, *, page: ErrorPage) -> None:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DataError, _unstorable)
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(kind, _database)
     app.add_exception_handler(Exception, _unknown)
 
 
@@ -41,7 +45,10 @@ async def _known(request: Request, error: Exception) -> Response:
         else []
     )
     extra = {"current": error.current} if isinstance(error, Conflict) and error.current else {}
-    return _answer(request, error.status, error.message, problems, extra)
+    answer = _answer(request, error.status, error.message, problems, extra)
+    if isinstance(error, Unavailable):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
@@ -64,6 +71,14 @@ async def _unstorable(request: Request, error: Exception) -> Response:
     return _answer(request, 422, _("The input holds something that cannot be stored."))
 
 
+async def _database(request: Request, error: Exception) -> Response:
+    found = outage(error)
+    if found is None:
+        return await _unknown(request, error)
+    log.error("database_unavailable", path=request.url.path, outage=found.name, error=str(error))
+    return await _known(request, Unavailable(_OUTAGES[found]()))
+
+
 async def _unknown(request: Request, error: Exception) -> Response:
     log.error("unexpected_error", path=request.url.path, exc_info=error)
     return _answer(
@@ -73,6 +88,17 @@ async def _unknown(request: Request, error: Exception) -> Response:
             "Something went wrong on our side. What you had saved is safe; the log of the server says more."
         ),
     )
+
+
+_OUTAGES: dict[Outage, Callable[[], str]] = {
+    Outage.AWAY: lambda: _("The database does not answer at the moment. Try again shortly."),
+    Outage.BUSY: lambda: _(
+        "The database is busy at the moment. Nothing was changed. Try again shortly."
+    ),
+    Outage.FULL: lambda: _(
+        "The disk is full: nothing more can be saved until somebody makes room."
+    ),
+}
 
 
 def _answer(

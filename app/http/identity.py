@@ -1,14 +1,19 @@
 """Who is asking: a session cookie (with a CSRF token for anything that changes) or a bearer token."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
+import structlog
+from anyio import to_thread
+from fastapi import BackgroundTasks, Depends, Request, Response
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
-from app.errors import Forbidden, Unauthenticated
+from app.errors import Forbidden, Unauthenticated, Unavailable
+from app.http.routing import SAFE_METHODS, run_writer
 from app.i18n import gettext as _
 from app.i18n import negotiate, set_locale
 from app.models import User
@@ -19,7 +24,8 @@ from app.settings import get_settings
 
 COOKIE = "annotune_session"
 LOCALE_COOKIE = "annotune_locale"
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,36 +37,47 @@ class Identity:
     secret: str | None
 
 
-def open_session(request: Request) -> Iterator[Session]:
-    """One database session for a request: committed when its handler returns, before the answer goes out."""
-    with session_scope(read_only=request.method in SAFE_METHODS) as session:
-        yield session
+Visit = Callable[[Session], object]
+"""Writes down that a cookie or token was used."""
 
 
-# scope="function": what an answer acknowledges must be committed before the answer is sent.
-Db = Annotated[Session, Depends(open_session, scope="function")]
-
-
-def _find(request: Request) -> Identity | None:
-    """Whoever the request comes from, or None. Raises Unauthenticated for a bad token.
+def _find(request: Request) -> tuple[Identity | None, Visit | None]:
+    """Whoever the request comes from, and what is to be noted of the visit. Raises Unauthenticated for a bad token.
 
     Uses short sessions of its own: a handler that takes long (an upload, a prediction) must not hold one.
     """
-    return _bearer(request) or _cookie(request)
+    secret = _bearer_secret(request)
+    if secret:
+        with session_scope(read_only=True) as session:
+            by_token = accounts.by_token(session, secret)
+        visit = partial(accounts.note_token_use, secret=secret) if by_token.stale else None
+        return Identity(by_token.user, by_token.actor, None), visit
+    secret = request.cookies.get(COOKIE, "")
+    with session_scope(read_only=True) as session:
+        by_cookie = accounts.by_cookie(session, secret)
+    if by_cookie is None:
+        return None, None
+    visit = partial(accounts.touch, secret=secret) if by_cookie.stale else None
+    return Identity(by_cookie.user, by_cookie.actor, secret), visit
 
 
 def identify_again(request: Request) -> Identity:
     """Who the request comes from, asked anew: for answers that go on for long. Raises Unauthenticated."""
-    return require_identity(_find(request))
+    return require_identity(_find(request)[0])
 
 
-async def identify(
-    request: Request, identity: Annotated[Identity | None, Depends(_find)]
-) -> Identity | None:
+async def identify(request: Request, background: BackgroundTasks) -> Identity | None:
     """Whoever the request comes from, or None; the rest of the request speaks their language.
 
     Not a plain function: those run in a thread, and a context variable that is set there stays there.
+    Whoever brings no secret needs no thread either, and a visit is noted once the answer is out: log-in
+    pages and readers wait for no writer.
     """
+    identity = None
+    if _bearer_secret(request) or request.cookies.get(COOKIE):
+        identity, visit = await to_thread.run_sync(_find, request)
+        if visit is not None:
+            background.add_task(_note, visit)
     chosen = identity.user.locale if identity else None
     set_locale(
         chosen
@@ -71,34 +88,25 @@ async def identify(
     return identity
 
 
-MaybeIdentity = Annotated[Identity | None, Depends(identify)]
+async def _note(visit: Visit) -> None:
+    """Note a visit; when the database has other worries, the next visit will be noted."""
+
+    def write() -> None:
+        with session_scope() as session:
+            visit(session)
+
+    try:
+        await run_writer(write)
+    except (Unavailable, DBAPIError) as error:
+        log.warning("visit_not_noted", error=str(error))
 
 
-def _bearer(request: Request) -> Identity | None:
+def _bearer_secret(request: Request) -> str:
     scheme, _space, secret = request.headers.get("authorization", "").partition(" ")
-    secret = secret.strip()
-    if scheme.lower() != "bearer" or not secret:
-        return None
-    with session_scope(read_only=True) as session:
-        found = accounts.by_token(session, secret)
-    if found.stale:
-        with session_scope() as session:
-            accounts.note_token_use(session, secret)
-    return Identity(found.user, found.actor, None)
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
-def _cookie(request: Request) -> Identity | None:
-    secret = request.cookies.get(COOKIE)
-    if not secret:
-        return None
-    with session_scope(read_only=True) as session:
-        found = accounts.by_cookie(session, secret)
-    if found is None:
-        return None
-    if found.stale:
-        with session_scope() as session:
-            accounts.touch(session, secret)
-    return Identity(found.user, found.actor, secret)
+MaybeIdentity = Annotated[Identity | None, Depends(identify)]
 
 
 async def require_csrf(request: Request, identity: MaybeIdentity) -> None:

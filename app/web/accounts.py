@@ -1,10 +1,11 @@
 """Set-up, log-in, one's own account, and the administrator's list of people."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import AnnotuneError
-from app.http.identity import COOKIE, LOCALE_COOKIE, Db, MaybeIdentity, Person, give_cookie
+from app.http.identity import COOKIE, LOCALE_COOKIE, MaybeIdentity, Person, give_cookie
+from app.http.routing import Db, Router
 from app.i18n import LOCALES, set_locale
 from app.i18n import gettext as _
 from app.services import accounts
@@ -12,7 +13,7 @@ from app.services.access import Actor
 from app.web.forms import Form, Problems, collecting, text
 from app.web.render import THEME_COOKIE, THEMES, local_path, redirect, render
 
-router = APIRouter()
+router = Router()
 _YEAR = 365 * 86_400
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from app.http.identity import MaybeIdentity
+from app.http.routing import Router
 from app.web.render import render
 
-router = APIRouter()
+router = Router()
 Schema = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/"

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic_core import to_jsonable_python
 from starlette.responses import Response
 
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import annotating, label_issues
 from app.settings import get_settings
 from app.tasks.hotkeys import with_usable_hotkeys
@@ -15,7 +16,7 @@ from app.web.projects import project_context
 from app.web.render import render
 from app.web.workbench_strings import strings
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/projects/{project_id}/label")

@@ -1,18 +1,19 @@
 """The page of a run's model: its card, speed, lineage, and pushing it to a hub."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.formats.model_card import card_text
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.services import model_card, runs
 from app.training import RUN_KINDS
 from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
 from app.web.render import redirect, render
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/runs/{run_id}/model")

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.errors import NotFound
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import audit, demo, label_issues, projects, runs, versions
 from app.services.access import project_for, role_in
@@ -15,7 +16,7 @@ from app.tasks import TASKS, get_task
 from app.web.forms import Form, Problems, collecting, schema_from, text
 from app.web.render import redirect, render
 
-router = APIRouter()
+router = Router()
 LANGUAGES = {"en": "English", "zh": "中文", "und": "—"}
 
 

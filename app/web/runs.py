@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -10,8 +10,9 @@ from app.db import session_scope
 from app.errors import InvalidInput, Unavailable
 from app.http.download import send_stream
 from app.http.figures import send_figures
-from app.http.identity import Db, Identity, Person, identify_again
+from app.http.identity import Identity, Person, identify_again
 from app.http.live import Since, send_events
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.models import FINAL_STATES
 from app.services import label_issues, runs, searches, versions, workers
@@ -23,7 +24,7 @@ from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
 
-router = APIRouter()
+router = Router()
 
 Drawn = Annotated[int, Query(ge=-1, le=2**31 - 1)]
 

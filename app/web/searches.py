@@ -2,11 +2,12 @@
 
 from typing import Any, get_args
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from app.errors import InvalidInput
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import runs, searches, versions, workers
 from app.services.searches import SearchPlan
@@ -17,7 +18,7 @@ from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
 
-router = APIRouter()
+router = Router()
 
 _SEVERAL = ("head", "tuning")
 """Fields that are checkboxes."""

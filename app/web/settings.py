@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, UploadFile
+from fastapi import Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.errors import InvalidInput
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.i18n import ngettext
 from app.services import frames, projects
@@ -18,7 +19,7 @@ from app.web.forms import Form, Problems, collecting, schema_from, text
 from app.web.projects import LANGUAGES, project_context
 from app.web.render import redirect, render
 
-router = APIRouter(prefix="/projects/{project_id}")
+router = Router(prefix="/projects/{project_id}")
 
 
 def _page(

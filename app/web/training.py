@@ -3,11 +3,12 @@
 from dataclasses import asdict
 from typing import Any, get_args
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import runs, versions
 from app.tasks.base import parse
@@ -23,7 +24,7 @@ from app.web.forms import Form, Problems, collecting, text, turn
 from app.web.projects import project_context
 from app.web.render import redirect, render
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/projects/{project_id}/versions/{number}/train")

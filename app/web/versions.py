@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from app.http.download import send_export
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import exporting, projects, runs, versions
 from app.tasks.base import parse
@@ -14,7 +15,7 @@ from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
 
-router = APIRouter(prefix="/projects/{project_id}/versions")
+router = Router(prefix="/projects/{project_id}/versions")
 
 
 @router.get("")
