@@ -2,6 +2,7 @@
 
 from app.models.audit import AuditEntry
 from app.models.base import Base, new_id, now
+from app.models.contribution import Contribution, UnseenChange
 from app.models.example import Annotation, Example
 from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
 from app.models.label_issue import LabelIssue
@@ -19,6 +20,7 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Base",
+    "Contribution",
     "DatasetVersion",
     "Example",
     "Import",
@@ -35,6 +37,7 @@ __all__ = [
     "RunTag",
     "RunTracking",
     "Search",
+    "UnseenChange",
     "User",
     "Worker",
     "new_id",

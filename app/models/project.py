@@ -25,7 +25,8 @@ class Project(Base):
     """{"instruction": the SFT instruction where the project has its own}"""
     example_count: Mapped[int] = mapped_column(default=0)
     labelled_count: Mapped[int] = mapped_column(default=0)
-    """Both are kept by the services with each change, so that no page counts a large table."""
+    skipped_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    """All three are kept by the services with each change, so that no page counts a large table."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 

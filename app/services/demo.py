@@ -10,8 +10,9 @@ from app.demo import DemoProject, DemoRow
 from app.formats.frames import Roleset
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, User
-from app.services import frames, projects, versions
+from app.services import contributions, frames, projects, versions
 from app.services.access import Actor, require_write
+from app.services.contributions import Change
 from app.services.projects import ProjectFields
 from app.services.versions import SplitPercent
 from app.tasks import get_task
@@ -101,8 +102,15 @@ def _fill(session: Session, actor: Actor, project: Project, rows: list[DemoRow])
             for example_id, annotation_id in zip(ids[:labelled], said, strict=True)
         ],
     )
-    project.example_count, project.labelled_count = len(rows), labelled
-    session.flush()
+    by_actor = sum(annotation["user_id"] is not None for annotation in annotations)
+    contributions.add(
+        session,
+        project.id,
+        {actor.user_id: Change(annotated=by_actor)},
+        examples=len(rows),
+        labelled=labelled,
+    )
+    session.refresh(project)
 
 
 def _rolesets() -> list[Roleset]:

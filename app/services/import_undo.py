@@ -3,13 +3,13 @@
 import shutil
 from dataclasses import dataclass
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, exists, func, select
 
 from app.db import session_scope
 from app.errors import Conflict, NotFound
 from app.i18n import gettext as _
-from app.models import Annotation, Example, Import, Project, new_id
-from app.services import audit, importing
+from app.models import Annotation, Example, Import, new_id
+from app.services import audit, contributions, importing
 from app.services.access import Actor, project_for
 from app.storage import CHUNK, get_storage
 
@@ -58,8 +58,6 @@ def _remove_some(project_id: str, import_id: str) -> int | None:
     by_people = exists().where(Annotation.example_id == Example.id, Annotation.source != "import")
     untouched = (Example.import_id == import_id) & ~by_people
     with session_scope() as session:
-        # The project first, as whoever saves an annotation does.
-        session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
         looked = select(Example.id).where(untouched).order_by(Example.id).limit(_BATCH)
         ids = session.scalars(looked.with_for_update(of=Example)).all()
         if not ids:
@@ -69,15 +67,8 @@ def _remove_some(project_id: str, import_id: str) -> int | None:
             select(Example.id, Example.gold_id).where(Example.id.in_(ids), untouched)
         ).all()
         session.execute(delete(Example).where(Example.id.in_([row.id for row in rows])))
-        session.execute(
-            update(Project)
-            .where(Project.id == project_id)
-            .values(
-                example_count=Project.example_count - len(rows),
-                labelled_count=Project.labelled_count
-                - sum(row.gold_id is not None for row in rows),
-            )
-        )
+        labelled = sum(row.gold_id is not None for row in rows)
+        contributions.add(session, project_id, {}, examples=-len(rows), labelled=-labelled)
         return len(rows)
 
 

@@ -25,7 +25,7 @@ from app.formats import preview as preview_format
 from app.formats.base import Preview, Record, RowProblem
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Import, Job, Project, new_id
-from app.services import audit, jobs
+from app.services import audit, contributions, jobs
 from app.services.access import Actor, project_for
 from app.services.examples import holds_nul
 from app.settings import get_settings
@@ -442,14 +442,7 @@ def _show(session: Session, project_id: str, first: int, last: int, import_id: s
     total, labelled = session.execute(
         select(func.count(), func.count(Example.gold_id)).where(chunk)
     ).one()
-    session.execute(
-        update(Project)
-        .where(Project.id == project_id)
-        .values(
-            example_count=Project.example_count + total,
-            labelled_count=Project.labelled_count + labelled,
-        )
-    )
+    contributions.add(session, project_id, {}, examples=total, labelled=labelled)
 
 
 def _add_labels(claim: jobs.Claim, row: Import, names: list[str]) -> None:

@@ -10,7 +10,16 @@ from sqlalchemy.orm import Session
 from app.db import after_commit
 from app.errors import InvalidInput, NotFound, Problem
 from app.i18n import gettext as _
-from app.models import Annotation, DatasetVersion, Example, Import, Member, Project, Run, User
+from app.models import (
+    Annotation,
+    Contribution,
+    DatasetVersion,
+    Import,
+    Member,
+    Project,
+    Run,
+    User,
+)
 from app.services import audit
 from app.services.access import ROLES, Actor, project_for, require_write
 from app.storage import get_storage
@@ -184,16 +193,13 @@ def _ids(session: Session, table: Any, project_id: str) -> list[str]:
 def members(session: Session, actor: Actor, project_id: str) -> list[Membership]:
     """Who works here, and how much each has labelled."""
     project_for(session, actor, project_id)
-    labelled = (
-        select(Annotation.user_id, func.count().label("n"))
-        .where(Annotation.project_id == project_id, Annotation.revision == 1)
-        .group_by(Annotation.user_id)
-        .subquery()
-    )
     rows = session.execute(
-        select(User, Member.role, func.coalesce(labelled.c.n, 0))
+        select(User, Member.role, func.coalesce(Contribution.annotated, 0))
         .join(Member, Member.user_id == User.id)
-        .outerjoin(labelled, labelled.c.user_id == User.id)
+        .outerjoin(
+            Contribution,
+            (Contribution.user_id == User.id) & (Contribution.project_id == project_id),
+        )
         .where(Member.project_id == project_id)
         .order_by(Member.created_at)
     )
@@ -259,16 +265,14 @@ def _keep_a_manager(session: Session, member: Member, new_role: str | None) -> N
         raise InvalidInput.at("role", _("A project needs at least one manager."))
 
 
-def status_counts(session: Session, project: Project) -> dict[str, int]:
+def status_counts(project: Project) -> dict[str, int]:
     """Examples by status: open, labelled, skipped."""
-    rows = session.execute(
-        select(Example.status, func.count())
-        .where(Example.project_id == project.id, Example.status != "staged")
-        .group_by(Example.status)
-    )
-    counts = {"open": 0, "labelled": 0, "skipped": 0}
-    counts.update((status, n) for status, n in rows)
-    return counts
+    done = project.labelled_count + project.skipped_count
+    return {
+        "open": project.example_count - done,
+        "labelled": project.labelled_count,
+        "skipped": project.skipped_count,
+    }
 
 
 def fields_from(data: object) -> ProjectFields:

@@ -274,11 +274,13 @@ def _gold_as_of(version: DatasetVersion, after: int) -> Any:
             Example.id > after,
             Annotation.id <= cutoff,
             Annotation.payload.is_not(None),
+            ~Annotation.is_proposal,
             ~select(later.id)
             .where(
                 later.example_id == Annotation.example_id,
                 later.id > Annotation.id,
                 later.id <= cutoff,
+                ~later.is_proposal,
             )
             .exists(),
         )

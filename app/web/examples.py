@@ -34,5 +34,5 @@ def examples_page(
         chosen_status=status,
         q=q,
         after=after,
-        counts=projects.status_counts(session, context["project"]),
+        counts=projects.status_counts(context["project"]),
     )

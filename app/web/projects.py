@@ -104,7 +104,7 @@ def overview(request: Request, session: Db, person: Person, project_id: str) -> 
         request,
         "pages/project.html",
         **context,
-        counts=projects.status_counts(session, context["project"]),
+        counts=projects.status_counts(context["project"]),
         members=projects.members(session, person.actor, project_id),
         versions=versions.list_versions(session, person.actor, project_id)[:3],
         runs=runs.list_runs(session, person.actor, project_id, limit=3),

@@ -40,7 +40,7 @@ def _list(
         status=422 if problems else 200,
         **context,
         versions=found,
-        counts=projects.status_counts(session, context["project"]),
+        counts=projects.status_counts(context["project"]),
         split={**last, **values},
         note=values.get("note", ""),
         problems=problems,

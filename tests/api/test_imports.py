@@ -223,7 +223,7 @@ def test_an_import_is_taken_back_but_for_what_people_have_worked_on(
     finish(second)
     items = api.get(f"/projects/{project.id}/examples").json()["items"]
     (touched,) = [item for item in items if item["inputs"]["text"] == "Hm."]
-    words = {"client_key": "k", "base_revision": 0, "payload": {"labels": ["neutral"]}}
+    words = {"client_key": "k", "base": 0, "payload": {"labels": ["neutral"]}}
     address = f"/projects/{project.id}/examples/{touched['id']}/annotations"
     assert api.post(address, json=words).is_success
     path = f"/projects/{project.id}/imports/{second['id']}"
