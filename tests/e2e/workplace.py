@@ -86,10 +86,14 @@ class Workbench:
 
     def hold(self, key: str, times: int = 12) -> None:
         """Hold a key down until it has repeated so often."""
+        *modifiers, last = key.split("+")
+        for modifier in modifiers:
+            self.page.keyboard.down(modifier)
         for _ in range(times):
-            self.page.keyboard.down(key)
+            self.page.keyboard.down(last)
             self.page.wait_for_timeout(30)
-        self.page.keyboard.up(key)
+        for name in (last, *modifiers):
+            self.page.keyboard.up(name)
         self.settled()
 
     def key(self, key: str, code: str, **modifiers: bool) -> None:

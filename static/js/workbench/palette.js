@@ -17,8 +17,6 @@ export class Palette {
     this.byKey = new Map();
     for (const button of this.buttons) {
       if (button.dataset.key) this.byKey.set(button.dataset.key, button.dataset.label ?? "");
-      // The selection in the text stays where it is.
-      button.addEventListener("pointerdown", (event) => event.preventDefault());
       // The second click of a double click was meant for what the first one has done already.
       button.addEventListener("click", (event) => event.detail < 2 && choose(button.dataset.label ?? ""));
     }

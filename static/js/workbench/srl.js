@@ -45,9 +45,7 @@ export class SrlEditor {
       picked: (id) => this.#picked(id),
       blank: () => this.ctx.say(t("only_blanks")),
     });
-    const mark = find("#mark-predicate");
-    mark.addEventListener("pointerdown", (event) => event.preventDefault());
-    mark.addEventListener("click", () => this.#markPredicate());
+    find("#mark-predicate").addEventListener("click", () => this.#markPredicate());
   }
 
   /** @returns {Payload} */

@@ -7,13 +7,21 @@ export class Trail {
     this.at = -1;
   }
 
-  /** An example is open now. @param {number} id */
+  /**
+   * An example is open now: the one before or behind, or else one that comes in here.
+   * @param {number} id
+   */
   visit(id) {
-    const known = this.ids.indexOf(id);
-    if (known < 0) {
-      this.ids.push(id);
-      this.at = this.ids.length - 1;
-    } else this.at = known;
+    if (this.ids[this.at] === id) return;
+    if (this.before === id) this.at -= 1;
+    else if (this.after === id) this.at += 1;
+    else {
+      const known = this.ids.indexOf(id);
+      if (known >= 0) this.ids.splice(known, 1);
+      if (known >= 0 && known < this.at) this.at -= 1;
+      this.at += 1;
+      this.ids.splice(this.at, 0, id);
+    }
   }
 
   /** @returns {number | undefined} */

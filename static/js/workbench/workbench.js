@@ -420,6 +420,7 @@ export class Workbench {
   #use(payload, comment) {
     if (comment) this.comment.value = comment;
     this.change(payload);
+    find("#text").focus();
   }
 
   #keepDraft() {
@@ -523,13 +524,16 @@ export class Workbench {
     });
     for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-do]"))) {
       const name = button.dataset.do ?? "";
-      button.addEventListener("pointerdown", (event) => event.preventDefault());
       button.addEventListener("click", (event) => {
         // The second click of a double click was meant for the example that is gone.
         if (event.detail > 1 && ["save", "skip"].includes(name)) return;
         this.commands[name]?.run(/** @type {any} */ (event));
       });
     }
+    // A click takes the focus to no button: Enter stays the workbench's, and the selection where it is.
+    find("#desk").addEventListener("pointerdown", (event) => {
+      if (/** @type {Element} */ (event.target).closest("button")) event.preventDefault();
+    });
     this.comment.addEventListener("input", () => this.#keepDraft());
   }
 
