@@ -187,7 +187,10 @@ def test_a_lease_that_is_lost_is_told_before_the_save(
     late = Workbench(page, workplace.address(project))
     expect(late.text).to_have_text("Fine.")
     renewals: list[str] = []
-    page.on("request", lambda request: renewals.append(request.url) if request.url.endswith("/lease") else None)
+    page.on(
+        "request",
+        lambda request: renewals.append(request.url) if request.url.endswith("/lease") else None,
+    )
     # Nobody is there: nothing is renewed.
     context.clock.fast_forward("30:00")
     assert renewals == []

@@ -47,7 +47,9 @@ class Workplace:
 
     def address(self, project: Project, example: int | None = None) -> str:
         """Where this project is labelled."""
-        return f"{self.url}/projects/{project.id}/label" + (f"?example={example}" if example else "")
+        return f"{self.url}/projects/{project.id}/label" + (
+            f"?example={example}" if example else ""
+        )
 
     def label(
         self, user: User, project: Project, example: int | None = None, **options: Any
