@@ -121,7 +121,19 @@ def history(
     """
     project = project_for(session, actor, project_id)
     task = get_task(project.task)
-    newer, gold = aliased(Annotation), aliased(Annotation)
+    gold = aliased(Annotation)
+    mine = select(Annotation.id).where(Annotation.user_id == actor.user_id, work_items.is_newest())
+    if changed:
+        unseen = session.scalars(
+            select(UnseenChange.example_id)
+            .where(UnseenChange.project_id == project_id, UnseenChange.user_id == actor.user_id)
+            .order_by(UnseenChange.example_id.desc())
+            .limit(limit)
+        ).all()
+        mine = mine.where(Annotation.example_id.in_(unseen))
+    else:
+        mine = mine.where(Annotation.project_id == project_id)
+    mine = mine.order_by(Annotation.id.desc()).limit(limit)
     query = (
         select(
             Annotation,
@@ -135,28 +147,9 @@ def history(
         .join(Example, Example.id == Annotation.example_id)
         .outerjoin(gold, gold.id == Example.gold_id)
         .outerjoin(User, User.id == gold.user_id)
-        .where(
-            Annotation.project_id == project_id,
-            Annotation.user_id == actor.user_id,
-            ~select(newer.id)
-            .where(
-                newer.example_id == Annotation.example_id,
-                newer.user_id == Annotation.user_id,
-                newer.revision > Annotation.revision,
-            )
-            .exists(),
-        )
+        .where(Annotation.id.in_(mine))
         .order_by(Annotation.id.desc())
-        .limit(limit)
     )
-    if changed:
-        query = query.where(
-            Annotation.example_id.in_(
-                select(UnseenChange.example_id).where(
-                    UnseenChange.project_id == project_id, UnseenChange.user_id == actor.user_id
-                )
-            )
-        )
     found = []
     for row in session.execute(query):
         annotation: Annotation = row.Annotation

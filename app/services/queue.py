@@ -8,13 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Select, func, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
 from app.i18n import gettext as _
 from app.models import Example, now
-from app.models.example import IS_FREE, IS_LEASED, IS_SKIPPED
+from app.models.example import IS_FREE, IS_LEASED, IS_SKIPPED, QUEUE_ORDER
 from app.services import contributions, work_items
 from app.services.access import Actor, project_for
 from app.services.contributions import Change
@@ -23,6 +33,7 @@ from app.settings import get_settings
 
 Whose = Literal["mine", "all"]
 _RESTORE_BATCH = 500
+_ORDER: ColumnElement[int] = literal_column(QUEUE_ORDER, BigInteger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,7 @@ def next_example(
     if example_id is None:
         example_id = _claim(session, actor, _left_lying(project_id))
     if example_id is None and after is not None:
-        example_id = _claim(session, actor, _free(project_id).where(Example.id > after))
+        example_id = _claim(session, actor, _free(project_id).where(after < _ORDER))
     if example_id is None:
         example_id = _claim(session, actor, _free(project_id))
     return None if example_id is None else work_items.read(session, actor, project, example_id)
@@ -158,9 +169,7 @@ def _restore_some(actor: Actor, project_id: str, whose: Whose) -> int:
 def _free(project_id: str) -> Select[Any]:
     """Open examples that nobody holds, in the order they came."""
     return (
-        select(Example.id)
-        .where(Example.project_id == project_id, text(IS_FREE))
-        .order_by(Example.id)
+        select(Example.id).where(Example.project_id == project_id, text(IS_FREE)).order_by(_ORDER)
     )
 
 
@@ -188,20 +197,25 @@ def _claim(session: Session, actor: Actor, candidates: Select[Any]) -> int | Non
 def _renew_held(
     session: Session, actor: Actor, project_id: str, *, besides: int | None
 ) -> int | None:
-    """What this person holds already, reserved for a while longer."""
-    held = (
-        select(Example.id)
-        .where(
+    """The first of what this person holds already, reserved for a while longer."""
+    held = session.scalars(
+        select(Example.id).where(
             Example.project_id == project_id,
             text(IS_LEASED),
             Example.lease_user_id == actor.user_id,
             Example.lease_until > now(),
         )
-        .order_by(Example.id)
+    ).all()
+    first = min((example_id for example_id in held if example_id != besides), default=None)
+    if first is None:
+        return None
+    return session.scalar(
+        update(Example)
+        .where(Example.id == first, Example.lease_user_id == actor.user_id)
+        .values(lease_until=now() + _lease())
+        .returning(Example.id)
+        .execution_options(synchronize_session=False)
     )
-    if besides is not None:
-        held = held.where(Example.id != besides)
-    return _claim(session, actor, held)
 
 
 def _release(session: Session, actor: Actor, project_id: str, example_id: int) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.errors import Conflict, NotFound
@@ -127,21 +127,12 @@ def describe(session: Session, actor: Actor, project: Project, example: Example)
 
 def said_of(session: Session, example: Example) -> list[Said]:
     """The newest annotation of each author and the gold, the newest first."""
-    newer = aliased(Annotation)
-    is_newest = (
-        ~select(newer.id)
-        .where(
-            newer.example_id == Annotation.example_id,
-            newer.user_id == Annotation.user_id,
-            newer.revision > Annotation.revision,
-        )
-        .exists()
-    )
     rows = session.execute(
         select(Annotation, User.name)
         .outerjoin(User, User.id == Annotation.user_id)
         .where(
-            Annotation.example_id == example.id, or_(is_newest, Annotation.id == example.gold_id)
+            Annotation.example_id == example.id,
+            or_(is_newest(), Annotation.user_id.is_(None), Annotation.id == example.gold_id),
         )
         .order_by(Annotation.id.desc())
     )
@@ -158,6 +149,21 @@ def said_of(session: Session, example: Example) -> list[Said]:
         )
         for annotation, name in rows
     ]
+
+
+def is_newest() -> ColumnElement[bool]:
+    """A condition: no later revision of the annotation's author and example is there.
+
+    As the greatest revision, which each planner finds by index; NOT EXISTS has been seen to become a join of
+    all that a person ever said with itself.
+    """
+    own = aliased(Annotation)
+    greatest = (
+        select(func.max(own.revision))
+        .where(own.example_id == Annotation.example_id, own.user_id == Annotation.user_id)
+        .scalar_subquery()
+    )
+    return Annotation.revision == greatest
 
 
 def access_to(

@@ -11,8 +11,14 @@ branch_labels = None
 depends_on = None
 
 _INDEXES = {
-    "ix_examples_free": (["project_id", "id"], "status = 'open' AND lease_user_id IS NULL"),
-    "ix_examples_leased": (["project_id", "lease_user_id", "id"], "lease_user_id IS NOT NULL"),
+    "ix_examples_free": (
+        ["project_id", sa.text("(id + 0)")],
+        "status = 'open' AND lease_user_id IS NULL",
+    ),
+    "ix_examples_leased": (
+        ["project_id", "lease_user_id", "lease_until"],
+        "lease_user_id IS NOT NULL",
+    ),
     "ix_examples_lease_until": (["project_id", "lease_until", "id"], "lease_user_id IS NOT NULL"),
     "ix_examples_skipped": (["project_id", "skipped_by", "id"], "status = 'skipped'"),
 }
