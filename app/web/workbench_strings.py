@@ -30,7 +30,6 @@ def strings() -> dict[str, str]:
         "nothing_before": _("There is nothing before this one."),
         "nothing_changed": _("Nobody has changed what you labelled."),
         "nothing_yet": _("You have not labelled anything here yet."),
-        "now": _("Now"),
         "only_blanks": _("There are only blanks in this selection."),
         "only_here": _("(only here)"),
         "others_unsent": _(

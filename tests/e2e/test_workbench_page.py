@@ -77,3 +77,30 @@ def test_after_a_likely_label_error_comes_the_next_of_the_list(
     expect(bench.text).to_have_text("Open.")
     assert example_of(project, "Open.").status == "open"
     assert bench.errors == []
+
+
+def test_a_change_in_a_long_text_draws_only_what_changes(workplace: Workplace) -> None:
+    text = "".join("中文标注的文字很长需要快"[i % 12] for i in range(10_000))
+    spans = [
+        {"start": at, "end": at + 1, "label": ("PER", "ORG", "LOC")[at % 3]}
+        for at in range(0, 9_990, 10)
+    ]
+    row = {"text": text, "annotation": {"spans": spans}}
+    project = workplace.project("ner", [row], language="zh")
+    bench = workplace.label(workplace.ada, project, example_of(project, text).id)
+    expect(bench.page.locator("#entities li")).to_have_count(len(spans))
+    bench.page.evaluate(
+        """() => {
+          window.drawn = 0;
+          new MutationObserver((records) => {
+            for (const { addedNodes, removedNodes } of records) drawn += addedNodes.length + removedNodes.length;
+          }).observe(document.querySelector("#desk"), { childList: true, subtree: true });
+        }"""
+    )
+    for keys in (["ArrowRight"] * 2 + ["2"], ["]"], ["]"], ["Delete"], ["Control+z"]):
+        bench.page.evaluate("drawn = 0")
+        bench.press(*keys)
+        assert 0 < bench.page.evaluate("drawn") < 30, f"{keys[-1]} draws too much anew"
+    expect(bench.page.locator("#entities li")).to_have_count(len(spans) + 1)
+    shown = bench.text.evaluate("text => text.textContent")
+    assert shown == text

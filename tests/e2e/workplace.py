@@ -113,6 +113,7 @@ class Workbench:
 
     def middle(self, word: str) -> tuple[float, float]:
         """Where on the screen a word of the text is."""
+        expect(self.text).to_contain_text(word)
         box = self.text.evaluate(
             """(root, word) => {
               const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);

@@ -22,8 +22,8 @@ export function comparison(columns) {
     ...columns.map(({ title, detail, lines, comment, actions }) =>
       h(
         "section.comparison-column",
-        {},
-        h("h3.small", {}, title, detail && h("span.muted", {}, ` ${detail}`)),
+        { "aria-label": title },
+        h("p.small", {}, h("strong", {}, title), detail && h("span.muted", {}, ` ${detail}`)),
         lines === null || !lines.length
           ? h("p.muted.small", {}, t(lines ? "says_nothing" : "says_skipped"))
           : h("ul", {}, ...lines.map((line) => row(line, columns.length > 1 && !isShared(line)))),

@@ -4,12 +4,13 @@
 import { showFacts, showProgress } from "./about.js";
 import { Api, Refused, Unreachable } from "./api.js";
 import { Banner } from "./banner.js";
+import { listenToButtons, listenToKeys } from "./controls.js";
 import { Dialogs } from "./dialogs.js";
-import { find, h } from "./dom.js";
+import { find } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { showFinished } from "./finished.js";
-import { dispatch, isElsewhere } from "./keys.js";
 import { LeaseKeeper } from "./lease.js";
+import { showConnection, showProblem, showRefusal } from "./notices.js";
 import { Outbox } from "./outbox.js";
 import { Stopwatch } from "./stopwatch.js";
 import { t } from "./strings.js";
@@ -62,7 +63,7 @@ export class Workbench {
   constructor({ project, person, urls, lease_seconds, worklist }, EditorType) {
     this.schema = project.schema;
     this.api = new Api(urls.api);
-    this.outbox = new Outbox(this.api, person.id, project.id, (isReachable) => this.#connection(isReachable));
+    this.outbox = new Outbox(this.api, person.id, project.id, showConnection);
     this.drafts = new Drafts(person.id, project.id);
     this.isWorklist = worklist !== null;
     this.trail = new Trail(worklist ?? []);
@@ -73,7 +74,10 @@ export class Workbench {
     this.commands = this.#commands();
     const bindings = [...Object.values(this.commands), ...this.editor.bindings()].filter((binding) => binding.text);
     this.dialogs = new Dialogs(this.api, bindings, (id) => this.open(id));
-    this.#listen(bindings);
+    const always = ALWAYS.map((name) => this.commands[name]);
+    listenToKeys(() => (this.#item ? bindings : always), (event) => this.#item && this.editor.key(event));
+    listenToButtons(this.commands);
+    this.comment.addEventListener("input", () => this.#keepDraft());
   }
 
   /**
@@ -88,10 +92,10 @@ export class Workbench {
       else await this.#fetchNext(null);
       if (sent) this.say(t("sent_late", { n: sent }));
       const ofOthers = this.outbox.ofOthers();
-      if (ofOthers) this.#problem(t("others_unsent", { n: ofOthers }));
+      if (ofOthers) showProblem(t("others_unsent", { n: ofOthers }));
       if (refused.length) {
         const ids = [...new Set(refused.map(({ example }) => example))];
-        this.#problem(t("refused_late", { n: refused.length }), ...ids.map((id) => ({ href: `?example=${id}`, text: `#${id}` })));
+        showProblem(t("refused_late", { n: refused.length }), ...ids.map((id) => ({ href: `?example=${id}`, text: `#${id}` })));
       }
     });
   }
@@ -181,7 +185,7 @@ export class Workbench {
       this.#remember(item, saving, saved);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (error.status !== 409 || !error.problem.current) return this.#refused(error);
+      if (error.status !== 409 || !error.problem.current) return showRefusal(error);
       return this.#settle({ ...error.problem.current, inputs: item.inputs }, payload, error.message);
     }
     const words = t(payload === null ? "skipped" : effect === "propose" ? "proposed" : "saved");
@@ -223,13 +227,19 @@ export class Workbench {
       this.drafts.drop(current.id);
       return this.#advance(current.id, t("same_said", { name: this.banner.nameOf(standing) }));
     }
-    const theirs = standing ?? (current.mine?.annotation_id === current.base ? current.mine : null) ?? current.others[0];
+    if (current.access === "write" && this.#looksTheSame(current)) return this.#store(current, payload, "stand");
+    const { mine } = current;
+    const newest = [mine, ...current.others].find((said) => said?.annotation_id === current.base);
     const columns = [
-      ...(theirs ? [this.banner.column(t("now"), theirs)] : []),
+      ...(standing ? [this.banner.column(t("stands"), standing)] : []),
+      ...(newest && newest.annotation_id !== standing?.annotation_id
+        ? [this.banner.column(t(newest === mine ? "you_said" : "also_said"), newest)]
+        : []),
       { title: t("yours"), lines: this.editor.describe(payload), comment: this.comment.value },
     ];
+    const isOwn = (standing ?? newest ?? mine)?.annotation_id === mine?.annotation_id;
     const choice = await this.dialogs.conflict(why, columns, {
-      theirs: t(theirs ? "take_theirs" : "drop_mine"),
+      theirs: t(isOwn ? "drop_mine" : "take_theirs"),
       ...(current.access === "write" ? { mine: t("save_mine") } : {}),
       ...(current.access === "replace" ? { mine: t("replace_with_mine") } : {}),
       ...(["replace", "propose"].includes(current.access) ? { beside: t("keep_beside") } : {}),
@@ -239,6 +249,17 @@ export class Workbench {
     if (choice === "") return this.#adopt(current);
     this.drafts.drop(current.id);
     await this.#advance(current.id, t("taken_theirs"));
+  }
+
+  /**
+   * Whether this person can see nothing that was said meanwhile, such as a proposal that is for reviewers.
+   * @param {WorkItem} current
+   */
+  #looksTheSame({ standing, mine, others }) {
+    const before = this.#item;
+    const same = (/** @type {import("./api.js").Said | null | undefined} */ a, /** @type {import("./api.js").Said | null | undefined} */ b) =>
+      a?.annotation_id === b?.annotation_id;
+    return same(standing, before?.standing) && same(mine, before?.mine) && others.length === (before?.others.length ?? 0);
   }
 
   /**
@@ -358,7 +379,7 @@ export class Workbench {
     const isDraftFresh = draft?.base === item.base && draft.payload !== null;
     for (const place of ["#finished", "#list-end"]) find(place).hidden = true;
     find("#desk").hidden = false;
-    this.#problem("");
+    showProblem("");
     this.say("");
     const before = this.#before();
     this.comment.value = draft && isDraftFresh ? draft.comment : before.comment;
@@ -477,8 +498,8 @@ export class Workbench {
     try {
       await work();
     } catch (error) {
-      if (error instanceof Refused) this.#refused(error);
-      else if (error instanceof Unreachable) this.#problem(t("unreachable"));
+      if (error instanceof Refused) showRefusal(error);
+      else if (error instanceof Unreachable) showProblem(t("unreachable"));
       else throw error;
     } finally {
       this.#isBusy = false;
@@ -507,36 +528,6 @@ export class Workbench {
     };
   }
 
-  /** @param {import("./keys.js").Binding[]} bindings */
-  #listen(bindings) {
-    const always = ALWAYS.map((name) => this.commands[name]);
-    document.addEventListener("keydown", (event) => {
-      if (event.isComposing) return;
-      if (isElsewhere(event)) {
-        // Enter held down would press a button again and again.
-        const isField = /** @type {Element} */ (event.target).closest("input, textarea, select");
-        if (event.repeat && event.key === "Enter" && !isField) event.preventDefault();
-        if (event.key === "Escape" && event.target === this.comment) this.comment.blur();
-        return;
-      }
-      if (dispatch(this.#item ? bindings : always, event) || !this.#item) return;
-      if (!event.ctrlKey && !event.metaKey) this.editor.key(event);
-    });
-    for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-do]"))) {
-      const name = button.dataset.do ?? "";
-      button.addEventListener("click", (event) => {
-        // The second click of a double click was meant for the example that is gone.
-        if (event.detail > 1 && ["save", "skip"].includes(name)) return;
-        this.commands[name]?.run(/** @type {any} */ (event));
-      });
-    }
-    // A click takes the focus to no button: Enter stays the workbench's, and the selection where it is.
-    find("#desk").addEventListener("pointerdown", (event) => {
-      if (/** @type {Element} */ (event.target).closest("button")) event.preventDefault();
-    });
-    this.comment.addEventListener("input", () => this.#keepDraft());
-  }
-
   #openComment() {
     const box = /** @type {HTMLDetailsElement} */ (find("#comment-box"));
     box.open = true;
@@ -551,32 +542,5 @@ export class Workbench {
     disable("redo", !this.#undone.length);
     const isLabelled = Boolean(this.#item && (this.#item.standing || this.#item.access !== "write"));
     for (const button of document.querySelectorAll("[data-do=skip]")) /** @type {HTMLElement} */ (button).hidden = isLabelled;
-  }
-
-  /** @param {Refused} error */
-  #refused(error) {
-    if (error.status === 401) {
-      const next = encodeURIComponent(location.pathname + location.search);
-      this.#problem(t("logged_out"), { href: `/login?next=${next}`, text: t("log_in") });
-    } else if (error.status === 403) {
-      this.#problem(error.message, { href: location.pathname + location.search, text: t("reload") });
-    } else {
-      this.#problem([error.message, ...(error.problem.problems ?? []).slice(1).map((/** @type {any} */ item) => item.message)].join(" "));
-    }
-  }
-
-  /**
-   * @param {string} words empty: there is none
-   * @param {...{href: string, text: string}} links
-   */
-  #problem(words, ...links) {
-    const place = find("#problem");
-    place.replaceChildren(words, ...links.flatMap((link) => [" ", h("a", { href: link.href }, link.text)]));
-    place.hidden = !words;
-  }
-
-  /** @param {boolean} isReachable */
-  #connection(isReachable) {
-    find("#offline").hidden = isReachable;
   }
 }
