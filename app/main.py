@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import api, web
-from app.http import errors, logs, middleware, routing
+from app.api import document
+from app.http import errors, head, logs, middleware, routing
 from app.http.statics import statics
 from app.web.render import error_page
 
@@ -23,6 +24,7 @@ def create_app() -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
+    app.add_middleware(head.HeadAsGet)
     app.add_middleware(middleware.BodyLimit)
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
@@ -30,6 +32,7 @@ def create_app() -> FastAPI:
     app.mount("/static", statics(), name="static")
     app.include_router(api.router)
     app.include_router(web.router)
+    document.install(app)
     return app
 
 

@@ -76,7 +76,17 @@ class Settings(BaseSettings):
         description="Folders whose sub-folders may be used as base models, as a JSON list.",
     )
     hub_token: SecretStr | None = Field(
-        None, description="Token for private models of the hub, and for pushing models to it."
+        None,
+        description="Token of the hub, used only for what the next two settings name; public models need none.",
+    )
+    hub_read: list[str] = Field(
+        default_factory=list,
+        description="Whose private models anybody may train on with the token: owners or `owner/name`, "
+        "as a JSON list.",
+    )
+    hub_push: list[str] = Field(
+        default_factory=list,
+        description="Where anybody may push models with the token: owners or `owner/name`, as a JSON list.",
     )
     hub_url: str | None = Field(
         None,

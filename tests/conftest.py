@@ -60,7 +60,7 @@ def forget_everything() -> None:
     db.dispose()
     get_settings.cache_clear()
     get_storage.cache_clear()
-    dispatch._producer.cache_clear()
+    dispatch.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from app.api import (
 from app.api.problems import PROBLEMS
 from app.api.security import browser_session, token
 from app.http.identity import require_csrf
+from app.http.parameters import require_known_parameters
 from app.http.text import require_storable_text
 
 router = APIRouter(
@@ -33,6 +34,7 @@ router = APIRouter(
         Depends(browser_session),
         Depends(require_csrf),
         Depends(require_storable_text),
+        Depends(require_known_parameters),
     ],
     responses=PROBLEMS,
     generate_unique_id_function=lambda route: route.name,

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.api.schemas import Answer, Question
+from app.api.schemas import Answer, Question, TokenId
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.services import accounts
@@ -89,6 +89,6 @@ def create_token(session: Db, person: Person, wish: TokenWish) -> NewToken:
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
-def revoke_token(session: Db, person: Person, token_id: str) -> None:
+def revoke_token(session: Db, person: Person, token_id: TokenId) -> None:
     """The token stops working at once."""
     accounts.revoke_token(session, person.actor, token_id)

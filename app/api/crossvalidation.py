@@ -18,7 +18,7 @@ from app.training import CrossValidateParams
 
 router = Router(tags=["Runs and models"])
 
-IssueId = Annotated[int, Path(description="The entry's id.", ge=1, le=2**63 - 1)]
+IssueId = Annotated[int, Path(description="The entry's id.", ge=1, le=2**53 - 1)]
 
 
 class CrossValidationWish(RunWish):
@@ -93,7 +93,7 @@ def list_label_issues(
         str | None, Query(description="Of this run; left out, of the newest one.", max_length=12)
     ] = None,
     state: Annotated[State, Query(description="Which of them.")] = "open",
-    after: Annotated[int, Query(description="The answer's `next_after`.", ge=0, le=2**63 - 1)] = 0,
+    after: Annotated[int, Query(description="The answer's `next_after`.", ge=0, le=2**53 - 1)] = 0,
 ) -> LabelIssueList:
     """Likely label errors that a cross-validation found. For reviewers and managers."""
     page = label_issues.browse(

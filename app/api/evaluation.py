@@ -189,7 +189,10 @@ def download_predictions(session: Db, person: Person, run_id: RunId) -> Response
     )
 
 
-RunIds = Annotated[list[str], Query(description="2 to 200 run ids, in the order wanted.")]
+RunIds = Annotated[
+    list[Annotated[str, Field(max_length=20)]],
+    Query(description="2 to 200 run ids, in the order wanted.", min_length=1, max_length=200),
+]
 
 
 @router.get("/projects/{project_id}/compare")

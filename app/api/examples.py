@@ -118,7 +118,7 @@ def list_examples(
         Literal["open", "labelled", "skipped"] | None, Query(description="Only these.")
     ] = None,
     q: Annotated[str, Query(description="Only texts that hold this.", max_length=500)] = "",
-    after: Annotated[int, Query(description="Only ids behind this one.", ge=0, le=2**62)] = 0,
+    after: Annotated[int, Query(description="Only ids behind this one.", ge=0, le=2**53 - 1)] = 0,
     limit: Annotated[int, Query(description="At most this many.", ge=1, le=500)] = 50,
 ) -> ExamplePage:
     """A page of examples. Walk on with `next_after` as `after`."""

@@ -30,7 +30,7 @@ class NextRequest(Question):
     after: int | None = Field(
         None,
         ge=0,
-        le=2**62,
+        le=2**53 - 1,
         description="The example that is left: its reservation ends, the search goes on behind it.",
     )
 
@@ -55,7 +55,7 @@ class AnnotationCreate(Question):
     payload: dict[str, Any] | None = Field(
         None,
         description="The annotation in its task's form; null when the example is skipped.",
-        examples=[{"spans": [{"start": 0, "end": 3, "label": "PER"}]}],
+        examples=[{"labels": ["positive"]}],
     )
     skipped: bool = Field(False, description="Set this aside without an annotation.")
     comment: str = Field("", max_length=5000)

@@ -21,7 +21,9 @@ class PushWish(Question):
     private: bool = Field(True, description="Whether a new repository is private.")
     token: SecretStr | None = Field(
         None,
-        description="For this push alone, stored nowhere; left out, the worker's ANNOTUNE_HUB_TOKEN.",
+        description="For this push alone, stored nowhere. Left out, the installation's, which is only for "
+        "what ANNOTUNE_HUB_PUSH names.",
+        examples=["hf_…"],
         max_length=400,
     )
 

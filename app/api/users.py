@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field, SecretStr
 
-from app.api.schemas import Answer, Question
+from app.api.schemas import Answer, Question, UserId
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.services import accounts
@@ -32,9 +32,11 @@ class UserList(Answer):
 class NewUser(Question):
     """An account to be made."""
 
-    email: str = Field(examples=["mei@example.org"])
-    name: str = Field(examples=["Mei Lin"])
-    password: SecretStr = Field(description="At least 10 characters.")
+    email: str = Field(examples=["lin@example.org"])
+    name: str = Field(examples=["Lin Yu"])
+    password: SecretStr = Field(
+        description="At least 10 characters.", examples=["three-words-together"]
+    )
     is_admin: bool = Field(False, description="Whether they administer the whole site.")
 
 
@@ -66,6 +68,6 @@ def create_user(session: Db, person: Person, new: NewUser) -> UserOut:
 
 
 @router.patch("/{user_id}", status_code=204)
-def change_user(session: Db, person: Person, user_id: str, change: UserChange) -> None:
+def change_user(session: Db, person: Person, user_id: UserId, change: UserChange) -> None:
     """Close or reopen an account."""
     accounts.set_active(session, person.actor, user_id, active=change.is_active)

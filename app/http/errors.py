@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match
 
 from app.db import Outage, outage
 from app.errors import AnnotuneError, Conflict, InvalidInput, Unauthenticated, Unavailable
@@ -19,6 +20,8 @@ from app.i18n import gettext as _
 
 log = structlog.get_logger()
 
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 ErrorPage = Callable[[Request, int, str, list[dict[str, str]]], Response]
 
@@ -62,8 +65,31 @@ async def _malformed(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == 405:
+        return _not_allowed(request)
     text = _("There is nothing at this address.") if error.status_code == 404 else str(error.detail)
-    return _answer(request, error.status_code, text)
+    answer = _answer(request, error.status_code, text)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _not_allowed(request: Request) -> Response:
+    """What can be done at this address: the answer to OPTIONS, and to a method that it does not have."""
+    methods = [method for method in _METHODS if _routed(request, method)]
+    allow = {"Allow": ", ".join(["OPTIONS", *(["HEAD"] if "GET" in methods else []), *methods])}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=allow)
+    answer = _answer(
+        request, 405, _("This address does not know the method %(m)s.", m=request.method)
+    )
+    answer.headers.update(allow)
+    return answer
+
+
+def _routed(request: Request, method: str) -> bool:
+    # Each operation is a route of its own: the one that said no knows only its own method.
+    scope = {**request.scope, "method": method, "path_params": {}}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def _unstorable(request: Request, error: Exception) -> Response:

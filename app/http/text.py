@@ -1,6 +1,5 @@
-"""Text that no database can store is refused at the door, whichever database this installation has."""
+"""JSON that no database can store is refused at the door, whichever database this installation has."""
 
-import json
 import re
 
 import orjson
@@ -10,26 +9,31 @@ from app.errors import InvalidInput
 from app.i18n import gettext as _
 from app.services.examples import holds_nul
 
-_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_SUSPECT = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}")
+"""What Python's parser may read as a number that JSON does not have."""
 
 
 async def require_storable_text(request: Request) -> None:
-    """Raises InvalidInput for a JSON body with a NUL character or half a surrogate pair in a string."""
+    """Raises InvalidInput for a JSON body with a NUL character or half a surrogate pair in a string, with a
+    number that is none or has over 64 bits, or nested too deep.
+    """
     if "json" not in request.headers.get("content-type", ""):
         return
-    body = await request.body()
-    if _SUSPECT.search(body) is None:
-        return
     try:
-        storable = not holds_nul(orjson.loads(body))
-    except orjson.JSONDecodeError:
-        try:
-            json.loads(body)
-        except ValueError:
-            return  # not JSON at all: the parser says so
+        value = await request.json()  # parsed already, for the handler
+    except (ValueError, RecursionError):
+        return  # not JSON at all: the handler's parser says so
+    try:
+        storable = not holds_nul(value)
+        if _SUSPECT.search(body := await request.body()):
+            orjson.loads(body)
+    except (TypeError, ValueError):  # of orjson, which writes what is stored
         storable = False
     if not storable:
         raise InvalidInput.at(
             "body",
-            _("A text holds a NUL character or half a surrogate pair, which cannot be stored."),
+            _(
+                "The request holds what cannot be stored: a NUL character or half a surrogate pair, a number "
+                "of more than 64 bits or that is none, or more than 250 levels."
+            ),
         )

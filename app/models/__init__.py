@@ -6,7 +6,7 @@ from app.models.contribution import Contribution, UnseenChange
 from app.models.example import Annotation, Example
 from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
 from app.models.label_issue import LabelIssue
-from app.models.project import Member, Project, Roleset
+from app.models.project import FrameImport, Member, Project, Roleset
 from app.models.run import Run, RunLog, RunPoint, RunTag, RunTracking
 from app.models.search import Search
 from app.models.user import ApiToken, LoginFailure, LoginSession, User
@@ -23,6 +23,7 @@ __all__ = [
     "Contribution",
     "DatasetVersion",
     "Example",
+    "FrameImport",
     "Import",
     "Job",
     "LabelIssue",

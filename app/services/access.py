@@ -59,6 +59,8 @@ def project_for(
     Raises NotFound (also where the project is not visible to them, so that ids tell nothing) or Forbidden.
     """
     project = session.get(Project, project_id)
+    if project is not None and project.deleted_at is not None:
+        project = None
     have = role_in(session, actor, project_id) if project is not None else None
     if project is None or have is None:
         raise NotFound(_("There is no such project, or you are not a member of it."))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from app.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, UnseenChange, User
-from app.services import contributions, work_items
+from app.services import contributions, label_sets, work_items
 from app.services.access import Actor, project_for, role_in
 from app.services.contributions import Change
 from app.services.work_items import Author, Said, WorkItem
@@ -267,6 +267,7 @@ def _store(
     if payload is not None:
         task = get_task(project.task)
         payload = task.validate(payload, _inputs(example), task.parse_schema(project.label_schema))
+        label_sets.note_used(session, project, task.label_names(task.parse_payload(payload)))
     mine = next((said for said in newest if said.by and said.by.id == actor.user_id), None)
     seconds = draft.seconds
     annotation = Annotation(

@@ -4,25 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.db import after_commit
-from app.errors import InvalidInput, NotFound, Problem
+from app.errors import InvalidInput, NotFound
 from app.i18n import gettext as _
-from app.models import (
-    Annotation,
-    Contribution,
-    DatasetVersion,
-    Import,
-    Member,
-    Project,
-    Run,
-    User,
-)
-from app.services import audit
+from app.models import Contribution, Member, Project, User
+from app.services import audit, label_sets
 from app.services.access import ROLES, Actor, project_for, require_write
-from app.storage import get_storage
 from app.tasks import get_task
 from app.tasks.base import parse
 from app.tasks.hotkeys import check_hotkeys
@@ -89,7 +78,11 @@ def create(session: Session, actor: Actor, *, task: str, fields: ProjectFields) 
 
 def list_projects(session: Session, actor: Actor) -> list[Project]:
     """The projects this person sees, newest first."""
-    query = select(Project).order_by(Project.created_at.desc(), Project.id)
+    query = (
+        select(Project)
+        .where(Project.deleted_at.is_(None))
+        .order_by(Project.created_at.desc(), Project.id)
+    )
     if not actor.is_admin:
         query = query.join(Member, Member.project_id == Project.id).where(
             Member.user_id == actor.user_id
@@ -102,7 +95,7 @@ def update(session: Session, actor: Actor, project_id: str, fields: ProjectField
     project = project_for(session, actor, project_id, "manager", write=True)
     changes = fields.model_dump(exclude_none=True)
     if "label_schema" in changes:
-        changes["label_schema"] = _checked_schema(session, project, changes["label_schema"])
+        changes["label_schema"] = label_sets.checked(session, project, changes["label_schema"])
     if "instruction" in changes:
         instruction = changes.pop("instruction")
         settings = {k: v for k, v in project.settings.items() if k != "instruction"}
@@ -120,40 +113,6 @@ def update(session: Session, actor: Actor, project_id: str, fields: ProjectField
     return project
 
 
-def _checked_schema(session: Session, project: Project, data: dict[str, Any]) -> dict[str, Any]:
-    task = get_task(project.task)
-    new = task.parse_schema(data)
-    before = task.labels(task.parse_schema(project.label_schema))
-    check_hotkeys(task.labels(new), before)
-    gone = {label.name for label in before} - {label.name for label in task.labels(new)}
-    if gone:
-        used = gone & _labels_in_use(session, project)
-        if used:
-            raise InvalidInput(
-                _(
-                    "Labels that annotations use cannot be removed: %(names)s.",
-                    names=", ".join(sorted(used)),
-                ),
-                [Problem("labels", name) for name in sorted(used)],
-            )
-    checked: dict[str, Any] = new.model_dump(mode="json")
-    return checked
-
-
-def _labels_in_use(session: Session, project: Project) -> set[str]:
-    task = get_task(project.task)
-    payloads = session.execute(
-        select(Annotation.payload)
-        .where(Annotation.project_id == project.id, Annotation.payload.is_not(None))
-        .execution_options(yield_per=2000)
-    ).scalars()
-    used: set[str] = set()
-    for payload in payloads:
-        if payload is not None:
-            used.update(task.label_names(task.parse_payload(payload)))
-    return used
-
-
 def instruction(project: Project) -> str:
     """The SFT instruction: the project's own, else the task's in its language."""
     task = get_task(project.task)
@@ -162,32 +121,6 @@ def instruction(project: Project) -> str:
     if own:
         return str(own).replace("{labels}", ", ".join(label.name for label in task.labels(schema)))
     return task.instruction(schema, project.language)
-
-
-def remove(session: Session, actor: Actor, project_id: str) -> None:
-    """Delete a project with everything in it. There is no way back; the audit trail stays."""
-    project = project_for(session, actor, project_id, "manager", write=True)
-    keys = [f"versions/{v}" for v in _ids(session, DatasetVersion, project_id)]
-    for run in _ids(session, Run, project_id):
-        keys += [f"models/{run}", f"predictions/{run}.jsonl", f"evaluations/{run}.jsonl"]
-    keys += [f"uploads/{i}" for i in _ids(session, Import, project_id)]
-    audit.record(
-        session,
-        user_id=actor.user_id,
-        action="project.delete",
-        project_id=project.id,
-        subject=project.name,
-    )
-    for table in (Run, DatasetVersion, Import):  # before their jobs, which they point to
-        session.execute(delete(table).where(table.project_id == project_id))
-    session.delete(project)
-    session.flush()
-    for key in keys:
-        after_commit(session, lambda key=key: get_storage().remove(key))  # type: ignore[misc]
-
-
-def _ids(session: Session, table: Any, project_id: str) -> list[str]:
-    return list(session.scalars(select(table.id).where(table.project_id == project_id)))
 
 
 def members(session: Session, actor: Actor, project_id: str) -> list[Membership]:

@@ -14,7 +14,7 @@ from app.http.identity import Identity, Person
 from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import runs, versions
-from app.web.forms import Form, Problems, collecting, text, turn
+from app.web.forms import Form, Problems, collecting, reading_anew, text, turn
 from app.web.projects import project_context
 from app.web.render import redirect, render
 
@@ -73,7 +73,8 @@ def evaluate_version(
         )
     if problems:
         values = {name: text(form, name) for name in ("version", "split")}
-        return _page(request, session, person, run_id, values | asdict(turn(form)), problems)
+        with reading_anew(session) as reading:
+            return _page(request, reading, person, run_id, values | asdict(turn(form)), problems)
     return redirect(request, f"/runs/{run.id}")
 
 

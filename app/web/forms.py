@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
+from app.db import session_scope
 from app.errors import InvalidInput
 from app.services.runs import Turn
 from app.tasks.base import Json, TaskType
@@ -52,6 +53,16 @@ def collecting(session: Session, problems: Problems) -> Iterator[None]:
     except InvalidInput as error:
         problems.message = error.message
         problems.fields = {problem.where: problem.message for problem in error.problems}
+
+
+@contextmanager
+def reading_anew(session: Session) -> Iterator[Session]:
+    """A session that only reads, to show a form again with its problems: what was begun is rolled back, so that
+    no lock is held while the page is made. What was loaded before can still be shown."""
+    session.expunge_all()
+    session.rollback()
+    with session_scope(read_only=True) as reading:
+        yield reading
 
 
 def schema_from(form: FormData, task: TaskType[Any, Any]) -> Json:

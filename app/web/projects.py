@@ -47,8 +47,8 @@ def projects_page(request: Request, session: Db, person: Person) -> Response:
 
 
 @router.post("/demo")
-def load_demo(request: Request, session: Db, person: Person) -> Response:
-    made = demo.load(session, person.actor)
+def load_demo(request: Request, person: Person) -> Response:
+    made = demo.load(person.actor)
     return redirect(request, "/", flash=_("%(n)s demo projects are ready.", n=len(made)))
 
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from anyio import to_thread
 from fastapi import Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
@@ -153,6 +154,7 @@ def cancel_run(request: Request, session: Db, person: Person, run_id: str) -> Re
 
 @router.post("/runs/{run_id}/delete")
 def delete_run(request: Request, session: Db, person: Person, run_id: str) -> Response:
+    runs.clear_reports(person.actor, [run_id])
     project_id = runs.remove(session, person.actor, run_id)
     return redirect(request, f"/projects/{project_id}/runs", flash=_("The run is deleted."))
 
@@ -166,20 +168,26 @@ def download_model(session: Db, person: Person, run_id: str) -> Response:
 
 
 @router.post("/runs/{run_id}/try")
-def try_model(request: Request, person: Person, run_id: str, form: Form) -> Response:
+async def try_model(request: Request, person: Person, run_id: str, form: Form) -> Response:
     words = text(form, "text")
     context: dict[str, Any] = {"text": words, "prediction": None, "message": ""}
+    status = 200
     try:
-        context["prediction"] = runs.predict(person.actor, run_id, [words])[0]
+        context["prediction"] = (await runs.predict(person.actor, run_id, [words]))[0]
     except (InvalidInput, Unavailable) as error:
-        context["message"] = error.message
+        context["message"], status = error.message, error.status
+    return await to_thread.run_sync(_show_prediction, request, person, run_id, status, context)
+
+
+def _show_prediction(
+    request: Request, person: Identity, run_id: str, status: int, context: dict[str, Any]
+) -> Response:
     with session_scope(read_only=True) as session:
         view = runs.get(session, person.actor, run_id)
         task = get_task(view.project.task)
         schema = runs.label_schema(session, view)
         labels = task.labels(task.parse_schema(schema))
     context |= {"run": view.run, "task": task, "labels": {label.name: label for label in labels}}
-    status = 422 if context["message"] else 200
     if is_htmx(request):
         return render(request, "partials/prediction.html", status=status, **context)
     return render(request, "pages/prediction.html", status=status, **context)

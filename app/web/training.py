@@ -20,7 +20,7 @@ from app.training import (
     PretrainParams,
     TrainingParams,
 )
-from app.web.forms import Form, Problems, collecting, text, turn
+from app.web.forms import Form, Problems, collecting, reading_anew, text, turn
 from app.web.projects import project_context
 from app.web.render import redirect, render
 
@@ -44,7 +44,8 @@ def train_page(
         values = view.run.params | {"kind": view.kind}
     if start_from:
         values = {"base": "run", "base_ref": start_from}
-    return _train(request, session, person, context, number, values, Problems())
+    with reading_anew(session) as reading:
+        return _train(request, reading, person, context, number, values, Problems())
 
 
 def _train(
@@ -169,5 +170,8 @@ def start_pretraining(
             turn=turn(form),
         )
     if problems:
-        return _pretrain(request, session, person, context, values | asdict(turn(form)), problems)
+        with reading_anew(session) as reading:
+            return _pretrain(
+                request, reading, person, context, values | asdict(turn(form)), problems
+            )
     return redirect(request, f"/runs/{run.id}")
