@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from app import api, web
 from app.api import document
 from app.http import errors, head, logs, middleware, routing
+from app.http.proxies import TrustedProxies
 from app.http.statics import statics
 from app.web.render import error_page
 
@@ -28,6 +29,7 @@ def create_app() -> FastAPI:
     app.add_middleware(middleware.BodyLimit)
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
+    app.add_middleware(TrustedProxies)
     errors.install(app, page=error_page)
     app.mount("/static", statics(), name="static")
     app.include_router(api.router)

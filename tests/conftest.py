@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +22,7 @@ from app.cli.group import Group, Program
 from app.migrate import migrate
 from app.models import Base
 from app.processes import wait_until
+from app.security import passwords
 from app.services import dispatch
 from app.settings import Settings, get_settings
 from app.storage import get_storage
@@ -46,7 +48,7 @@ def serving(application: FastAPI) -> Iterator[str]:
     """The address of the application behind a real server, in this process."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(application, log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(application, log_level="error", proxy_headers=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         wait_for(lambda: server.started, message="the server does not start")
@@ -75,6 +77,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     forget_everything()
     yield get_settings()
     forget_everything()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> None:
+    """Passwords are hashed with as little work as can be: slowness is the point of the real parameters."""
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    passwords._DUMMY = passwords._hasher.hash("nobody has this password")
 
 
 # -- databases -----------------------------------------------------------------------------------

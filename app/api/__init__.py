@@ -23,7 +23,7 @@ from app.api import (
 )
 from app.api.problems import PROBLEMS
 from app.api.security import browser_session, token
-from app.http.identity import require_csrf
+from app.http.identity import authorize_change
 from app.http.parameters import require_known_parameters
 from app.http.text import require_storable_text
 
@@ -32,7 +32,7 @@ router = APIRouter(
     dependencies=[
         Depends(token),
         Depends(browser_session),
-        Depends(require_csrf),
+        Depends(authorize_change),
         Depends(require_storable_text),
         Depends(require_known_parameters),
     ],

@@ -50,3 +50,11 @@ PROBLEMS: Responses = {
     ),
 }
 """What every operation may answer besides its success."""
+
+PASSWORD_PROBLEMS: Responses = {
+    429: problem(
+        "Too many wrong passwords; `Retry-After` says in how many seconds another may be tried."
+    ),
+    503: problem("Too many passwords are being checked; `Retry-After` says when to ask again."),
+}
+"""What an operation may answer besides that hashes or checks a password."""

@@ -11,7 +11,7 @@ from app.api.problems import problem
 from app.api.schemas import Answer, JobOut, ProjectId, Question, RunId
 from app.http.download import send_stream
 from app.http.figures import send_figures, send_leaderboard
-from app.http.identity import Person
+from app.http.identity import Person, changes_nothing
 from app.http.routing import Db, Router
 from app.services import models, runs
 from app.services.jobs import Device
@@ -411,6 +411,7 @@ def download_model(session: Db, person: Person, run_id: RunId) -> Response:
         ),
     },
 )
+@changes_nothing
 async def predict(person: Person, run_id: RunId, wish: PredictWish) -> Predictions:
     """Try a run's model on some texts. A worker computes the answer."""
     # No session for the request: it would be held while the worker computes.

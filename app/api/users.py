@@ -4,8 +4,10 @@ from datetime import datetime
 
 from pydantic import Field, SecretStr
 
+from app.api.problems import PASSWORD_PROBLEMS
 from app.api.schemas import Answer, Question, UserId
 from app.http.identity import Person
+from app.http.password_queue import in_password_queue
 from app.http.routing import Db, Router
 from app.services import accounts
 
@@ -43,7 +45,9 @@ class NewUser(Question):
 class UserChange(Question):
     """What may be changed of an account."""
 
-    is_active: bool = Field(description="False closes the account and ends its sessions at once.")
+    is_active: bool = Field(
+        description="False closes the account and ends its sessions and tokens at once."
+    )
 
 
 @router.get("")
@@ -53,11 +57,11 @@ def list_users(session: Db, person: Person) -> UserList:
     return UserList(items=[UserOut.model_validate(user) for user in found])
 
 
-@router.post("", status_code=201)
-def create_user(session: Db, person: Person, new: NewUser) -> UserOut:
+@router.post("", status_code=201, responses=PASSWORD_PROBLEMS)
+@in_password_queue
+def create_user(person: Person, new: NewUser) -> UserOut:
     """Make an account. Its owner changes the password after the first log-in."""
     user = accounts.create_user(
-        session,
         person.actor,
         email=new.email,
         name=new.name,

@@ -66,6 +66,8 @@ def web(
             port=settings.port,
             log_level="warning",
             access_log=False,
+            # The application itself knows which proxies to believe (app/http/proxies.py).
+            proxy_headers=False,
             # Pages that stay open for news must not hold up a stop.
             timeout_graceful_shutdown=3,
         )

@@ -49,7 +49,7 @@ async def _known(request: Request, error: Exception) -> Response:
     )
     extra = {"current": error.current} if isinstance(error, Conflict) and error.current else {}
     answer = _answer(request, error.status, error.message, problems, extra)
-    if isinstance(error, Unavailable):
+    if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import structlog
 from anyio import to_thread
@@ -13,19 +13,25 @@ from sqlalchemy.orm import Session
 
 from app.db import session_scope
 from app.errors import Forbidden, Unauthenticated, Unavailable
+from app.http.proxies import client_address, is_https, require_own_page
 from app.http.routing import SAFE_METHODS, run_writer
 from app.i18n import gettext as _
 from app.i18n import negotiate, set_locale
 from app.models import User
 from app.security.secrets import csrf_token, same
-from app.services import accounts
+from app.services import accounts, api_tokens
 from app.services.access import Actor
+from app.services.log_in import Client, LoggedIn
 from app.settings import get_settings
 
 COOKIE = "annotune_session"
+BROWSERS_COOKIE = "annotune_browser"
+"""Survives logging out: that somebody has logged in here before."""
 LOCALE_COOKIE = "annotune_locale"
 
 log = structlog.get_logger()
+
+Handler = TypeVar("Handler", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,13 @@ def _find(request: Request) -> tuple[Identity | None, Visit | None]:
     """
     secret = _bearer_secret(request)
     if secret:
+        address = client_address(request)
         with session_scope(read_only=True) as session:
-            by_token = accounts.by_token(session, secret)
-        visit = partial(accounts.note_token_use, secret=secret) if by_token.stale else None
+            by_token = api_tokens.by_token(session, secret, address=address)
+        use = partial(api_tokens.note_use, secret=secret, address=address)
+        visit = use if by_token.stale else None
         return Identity(by_token.user, by_token.actor, None), visit
-    secret = request.cookies.get(COOKIE, "")
+    secret = _session_secret(request)
     with session_scope(read_only=True) as session:
         by_cookie = accounts.by_cookie(session, secret)
     if by_cookie is None:
@@ -74,7 +82,7 @@ async def identify(request: Request, background: BackgroundTasks) -> Identity | 
     pages and readers wait for no writer.
     """
     identity = None
-    if _bearer_secret(request) or request.cookies.get(COOKIE):
+    if _bearer_secret(request) or _session_secret(request):
         identity, visit = await to_thread.run_sync(_find, request)
         if visit is not None:
             background.add_task(_note, visit)
@@ -106,26 +114,33 @@ def _bearer_secret(request: Request) -> str:
     return secret.strip() if scheme.lower() == "bearer" else ""
 
 
+def _session_secret(request: Request) -> str:
+    return request.cookies.get(_cookie_name(request, COOKIE), "")
+
+
 MaybeIdentity = Annotated[Identity | None, Depends(identify)]
 
 
-async def require_csrf(request: Request, identity: MaybeIdentity) -> None:
-    """Raises Forbidden for a changing request that carries a cookie but not our own page's token.
+def changes_nothing(handler: Handler) -> Handler:
+    """Marks a handler that only reads, though its method (as it takes a body) could change something."""
+    handler.__dict__["changes_nothing"] = True
+    return handler
 
-    Without a session (log-in, set-up) there is no token yet: then the browser's word on where the
-    request comes from decides.
+
+async def authorize_change(request: Request, identity: MaybeIdentity) -> None:
+    """The one gate for whatever changes something, pages and API alike. Raises Forbidden for a token that only
+    reads, for another site's page, and for a cookie without our own page's token.
     """
     if request.method in SAFE_METHODS:
         return
-    if identity is None:
-        origin = request.headers.get("origin")
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or (
-            origin is not None and origin.partition("://")[2] != request.headers.get("host")
-        ):
-            raise Forbidden(_("This request comes from another site."))
+    if identity is not None and identity.secret is None:
+        reads = getattr(request.scope.get("endpoint"), "changes_nothing", False)
+        if not identity.actor.may_write and not reads:
+            raise Forbidden(_("This token may only read. Make one with the scope “write”."))
         return
-    if identity.secret is None:
-        return
+    require_own_page(request)
+    if identity is None or identity.secret is None:
+        return  # there is no page's token before the log-in
     given = request.headers.get("x-csrf-token")
     if given is None and "form" in request.headers.get("content-type", ""):
         value = (await request.form()).get("csrf_token")
@@ -146,14 +161,39 @@ def require_identity(identity: MaybeIdentity) -> Identity:
 Person = Annotated[Identity, Depends(require_identity)]
 
 
-def give_cookie(response: Response, secret: str) -> None:
-    """Log the browser in."""
+def client_of(request: Request, identity: Identity | None) -> Client:
+    """Where a password is typed."""
+    carried = request.cookies.get(_cookie_name(request, BROWSERS_COOKIE), "")
+    return Client(
+        client_address(request),
+        [secret for secret in carried.split(".") if secret][:10],
+        identity.secret if identity else None,
+    )
+
+
+def keep_logged_in(request: Request, response: Response, login: LoggedIn) -> None:
+    """Log the browser in, and have it remember that it was."""
+    _set_cookie(request, response, COOKIE, login.secret, days=get_settings().session_days)
+    _set_cookie(request, response, BROWSERS_COOKIE, ".".join(login.browser_secrets), days=365)
+
+
+def forget_login(request: Request, response: Response) -> None:
+    """Log the browser out."""
+    _set_cookie(request, response, COOKIE, "", days=0)
+
+
+def _set_cookie(request: Request, response: Response, name: str, value: str, *, days: int) -> None:
     response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=get_settings().session_days * 86_400,
+        _cookie_name(request, name),
+        value,
+        max_age=days * 86_400,
         httponly=True,
         samesite="lax",
-        secure=get_settings().secure_cookies,
+        secure=is_https(request),
         path="/",
     )
+
+
+def _cookie_name(request: Request, name: str) -> str:
+    """With HTTPS in the form that no other host of the same domain can set (RFC 6265bis, 4.1.3.2)."""
+    return f"__Host-{name}" if is_https(request) else name

@@ -9,7 +9,7 @@ from app.models.label_issue import LabelIssue
 from app.models.project import FrameImport, Member, Project, Roleset
 from app.models.run import Run, RunLog, RunPoint, RunTag, RunTracking
 from app.models.search import Search
-from app.models.user import ApiToken, LoginFailure, LoginSession, User
+from app.models.user import ApiToken, KnownBrowser, LoginSession, LoginThrottle, User
 from app.models.version import DatasetVersion
 from app.models.worker import Worker
 
@@ -26,9 +26,10 @@ __all__ = [
     "FrameImport",
     "Import",
     "Job",
+    "KnownBrowser",
     "LabelIssue",
-    "LoginFailure",
     "LoginSession",
+    "LoginThrottle",
     "Member",
     "Project",
     "Roleset",

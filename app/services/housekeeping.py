@@ -19,7 +19,7 @@ from app.models import (
     Run,
     now,
 )
-from app.services import deletion, frames, importing
+from app.services import deletion, frames, importing, throttle
 from app.storage import PART, get_storage
 
 KEEP_UPLOADS = timedelta(days=7)
@@ -46,6 +46,7 @@ def tidy() -> None:
     """Forget uploads that were never imported, take back rows of imports that have failed, go on with deletions that
     were given up, and remove files that belong to nothing. Any process may call this at any time, as often as it
     likes."""
+    throttle.tidy()
     _forget_uploads()
     _take_back_rows()
     frames.remove_cleared()

@@ -9,8 +9,13 @@ from sqlalchemy.orm import Session
 
 from app.errors import InvalidInput, NotFound
 from app.i18n import gettext as _
-from app.models import Contribution, Member, Project, User
-from app.services import audit, label_sets
+from app.models import (
+    Contribution,
+    Member,
+    Project,
+    User,
+)
+from app.services import accounts, audit, label_sets
 from app.services.access import ROLES, Actor, project_for, require_write
 from app.tasks import get_task
 from app.tasks.base import parse
@@ -144,7 +149,7 @@ def set_member(session: Session, actor: Actor, project_id: str, *, email: str, r
     project_for(session, actor, project_id, "manager", write=True)
     if role not in ROLES:
         raise InvalidInput.at("role", _("Choose a role: %(roles)s.", roles=", ".join(ROLES)))
-    user = session.scalar(select(User).where(User.email == email.strip().lower()))
+    user = accounts.find_by_email(session, email)
     if user is None:
         raise InvalidInput.at(
             "email", _("Nobody has an account with this address. An administrator can make one.")

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
-from app.http.identity import require_csrf
+from app.http.identity import authorize_change
 from app.web import (
     accounts,
     api_docs,
@@ -24,7 +24,7 @@ from app.web import (
     workers,
 )
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(require_csrf)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(authorize_change)])
 for module in (
     accounts,
     projects,

@@ -43,16 +43,21 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self.message)
 
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Do something that may find the input wrong; then that is told."""
+        try:
+            yield
+        except InvalidInput as error:
+            self.message = error.message
+            self.fields = {problem.where: problem.message for problem in error.problems}
+
 
 @contextmanager
 def collecting(session: Session, problems: Problems) -> Iterator[None]:
-    """Do something that may find the input wrong; then what it wrote is undone and the problems told."""
-    try:
-        with session.begin_nested():
-            yield
-    except InvalidInput as error:
-        problems.message = error.message
-        problems.fields = {problem.where: problem.message for problem in error.problems}
+    """The same inside a transaction, in which what found its input wrong is undone."""
+    with problems.collecting(), session.begin_nested():
+        yield
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from app.db import session_scope
 from app.errors import InvalidInput, Unavailable
 from app.http.download import send_stream
 from app.http.figures import send_figures
-from app.http.identity import Identity, Person, identify_again
+from app.http.identity import Identity, Person, changes_nothing, identify_again
 from app.http.live import Since, send_events
 from app.http.routing import Db, Router
 from app.i18n import gettext as _
@@ -168,6 +168,7 @@ def download_model(session: Db, person: Person, run_id: str) -> Response:
 
 
 @router.post("/runs/{run_id}/try")
+@changes_nothing
 async def try_model(request: Request, person: Person, run_id: str, form: Form) -> Response:
     words = text(form, "text")
     context: dict[str, Any] = {"text": words, "prediction": None, "message": ""}

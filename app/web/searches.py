@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.db import session_scope
 from app.errors import InvalidInput
-from app.http.identity import Identity, Person
+from app.http.identity import Identity, Person, changes_nothing
 from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import runs, searches, versions, workers
@@ -69,6 +69,7 @@ def start_search(
 
 
 @router.post("/projects/{project_id}/versions/{number}/search/count")
+@changes_nothing
 def count_runs(
     request: Request, person: Person, project_id: str, number: int, form: Form
 ) -> Response:
