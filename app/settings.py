@@ -125,6 +125,14 @@ class Settings(BaseSettings):
         None,
         description="Folder for TensorBoard's event files of every run; needs the extra `trackers`.",
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Bearer token that Prometheus shows to read `/metrics`; empty: nobody may with a token.",
+    )
+    metrics_loopback: bool = Field(
+        False,
+        description="Lets this machine read `/metrics` without a token, unless the request came by a proxy.",
+    )
     log_json: bool = Field(False, description="Write logs as JSON lines.")
 
     @field_validator("public_url")

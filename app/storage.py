@@ -3,6 +3,7 @@
 Keys are built by the code from ids (`versions/<id>/data.jsonl`), never from what a person typed.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -77,6 +78,14 @@ class Storage:
             return int(self.fs.size(self.path(key)))
         except FileNotFoundError:
             raise NotFound(f"The stored file {key} is missing.") from None
+
+    def sha256(self, key: str) -> str:
+        """The digest of a file, which is read for it. Raises NotFound."""
+        digest = hashlib.sha256()
+        with self.reading(key) as stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
 
     def names(self, prefix: str, *, parts: bool = False) -> list[str]:
         """The names below a folder key, relative to it, sorted; with or without files that are not whole."""

@@ -138,24 +138,28 @@ def sqlite(settings: Settings, _empty_sqlite: dict[str, bytes]) -> str:
     return settings.database
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(
-    request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def empty_postgresql(
+    postgresql: str | None, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """A fresh database with our tables, which the settings name: every test runs on both kinds."""
-    if request.param == "sqlite":
-        return str(request.getfixturevalue("sqlite"))
-    url = request.getfixturevalue("postgresql")
-    if url is None:
+    """The URL of a PostgreSQL database with our tables, all empty, which the settings name."""
+    if postgresql is None:
         pytest.skip("no PostgreSQL at 127.0.0.1:5432 nor in ANNOTUNE_TEST_DATABASE_URL")
-    monkeypatch.setenv("ANNOTUNE_DATABASE_URL", url)
+    monkeypatch.setenv("ANNOTUNE_DATABASE_URL", postgresql)
     forget_everything()
     if migrate():
-        return str(url)
+        return postgresql
     names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
     with db.get_engine().begin() as connection:
         connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-    return str(url)
+    return postgresql
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """A fresh database with our tables, which the settings name: every test runs on both kinds."""
+    name = "sqlite" if request.param == "sqlite" else "empty_postgresql"
+    return str(request.getfixturevalue(name))
 
 
 # -- broker and workers --------------------------------------------------------------------------

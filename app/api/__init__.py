@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from app.api import (
     account,
+    audit,
     crossvalidation,
     evaluating,
     evaluation,
@@ -57,5 +58,6 @@ for module in (
     jobs,
     workers,
     users,
+    audit,
 ):
     router.include_router(module.router)

@@ -182,6 +182,7 @@ def list_errors(
 def download_predictions(session: Db, person: Person, run_id: RunId) -> Response:
     """What the run predicted for the examples it was evaluated on, with gold and confidence."""
     view = runs.require_scored(session, person.actor, run_id)
+    runs.note_download(person.actor, view, "predictions")
     return send_stream(
         evaluation.prediction_chunks(view),
         filename=f"{view.run.name}.predictions.jsonl",

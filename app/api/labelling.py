@@ -62,7 +62,7 @@ class AnnotationCreate(Question):
     base: int = Field(
         0,
         ge=0,
-        le=2**62,
+        le=2**53 - 1,
         description="The `base` of the example as it was shown: if anybody has said something since, "
         "nothing is stored. A proposal needs none.",
     )

@@ -41,10 +41,7 @@ _DOWNLOAD: Responses = {
         "content": {exporting.CANONICAL_MEDIA_TYPE: {}, "multipart/byteranges": {}},
     },
     304: {"description": "The caller has this very file."},
-    416: {
-        "description": "The file has no such part.",
-        "content": {"text/plain": {"schema": {"type": "string"}}},
-    },
+    416: problem("The file has no such part."),
     **_NOT_READY,
 }
 
@@ -165,7 +162,11 @@ def export_version(
     export = exporting.open_export(
         session, person.actor, project_id, number, format, comments=comments, split=split
     )
-    return send_export(request, export)
+    return send_export(
+        request,
+        export,
+        on_send=lambda: exporting.note_download(person.actor, project_id, number, format, split),
+    )
 
 
 @router.get("/{number}/export/notes", responses=_NOT_READY)

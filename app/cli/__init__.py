@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import data, people, serve, training
+from app.cli import backup, data, people, serve, training
 
 app = typer.Typer(
     name="annotune",
@@ -10,7 +10,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (serve, data, training, people):
+for module in (serve, data, training, people, backup):
     module.register(app)
 
 

@@ -58,7 +58,8 @@ def web(
         if migrate_first:
             link = group.prepare_database(settings)
             if link is not None:
-                say(f"Create the first account, on the address people reach this at:  {link}")
+                where = "" if settings.public_url else ", on the address people reach this at"
+                say(f"Create the first account{where}:  {settings.public_url or ''}{link}")
         config = uvicorn.Config(
             "app.main:create_app",
             factory=True,

@@ -92,7 +92,7 @@ def _start(
     _wait_for(web, group, address, signals)
     say(f"Annotune is ready:  {address}")
     if setup_link is not None:
-        say(f"Create the first account here:  {address}{setup_link}")
+        say(f"Create the first account here:  {settings.public_url or address}{setup_link}")
     say(f"Everything is kept in {settings.data_dir.resolve()}. Ctrl-C stops.")
 
 

@@ -1,16 +1,24 @@
 """Sending exports and models: streamed, citable by their digest, resumable where the bytes lie on disk."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
+import orjson
 from fastapi import Request
+from starlette.datastructures import MutableHeaders
 from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
+from app.http.errors import problem
+from app.i18n import gettext as _
 from app.services.exporting import Export
 
 
-def send_export(request: Request, export: Export) -> Response:
-    """An export as an answer: 304 for who has it already, Range for the canonical file."""
+def send_export(request: Request, export: Export, *, on_send: Callable[[], object]) -> Response:
+    """An export as an answer: 304 for who has it already, Range for the canonical file.
+
+    `on_send` is called before anything of it is sent.
+    """
     headers = {
         "ETag": f'"{export.etag}"',
         "Cache-Control": "private, no-cache",
@@ -20,9 +28,33 @@ def send_export(request: Request, export: Export) -> Response:
         headers["X-Content-SHA256"] = export.sha256
     if f'"{export.etag}"' in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
+    on_send()
     if export.path is not None:
-        return FileResponse(export.path, media_type=export.media_type, headers=headers)
+        return _File(export.path, media_type=export.media_type, headers=headers)
     return StreamingResponse(export.chunks(), media_type=export.media_type, headers=headers)
+
+
+class _File(FileResponse):
+    """A file that says no to a Range in the form of all errors."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = False
+
+        async def send_as_problem(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] in (400, 416):
+                refused = True
+                text = _("The file has no such part as Range asks for.")
+                body = orjson.dumps(problem(message["status"], text))
+                headers = MutableHeaders(scope=message)
+                headers["Content-Type"] = "application/problem+json"
+                headers["Content-Length"] = str(len(body))
+                await send(message)
+                await send({"type": "http.response.body", "body": body})
+            elif not refused:
+                await send(message)
+
+        await super().__call__(scope, receive, send_as_problem)
 
 
 def send_stream(chunks: Iterator[bytes], *, filename: str, media_type: str) -> Response:

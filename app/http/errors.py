@@ -42,6 +42,8 @@ async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, AnnotuneError)  # noqa: S101
     if isinstance(error, Unauthenticated) and not _is_api(request):
         return _to_login(request)
+    if error.status in (401, 403):
+        log.warning("refused", status=error.status, reason=error.message)
     problems = (
         [{"where": p.where, "message": p.message} for p in error.problems]
         if isinstance(error, InvalidInput)

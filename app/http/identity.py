@@ -93,6 +93,8 @@ async def identify(request: Request, background: BackgroundTasks) -> Identity | 
         or negotiate(request.headers.get("accept-language"))
     )
     request.state.identity = identity
+    if identity is not None:
+        structlog.contextvars.bind_contextvars(person=identity.user.id)
     return identity
 
 

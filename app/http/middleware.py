@@ -24,6 +24,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+UNLOGGED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds by machines: logged only when the answer is an error."""
 _SMALL_BODY = 8 << 20
 """Bytes of any body that is not an upload."""
 
@@ -105,7 +107,11 @@ async def _refuse(scope: Scope, send: Send, bound: int) -> None:
 
 
 class RequestLog:
-    """One line a request, with an id that the answer carries too. Paths only: queries may hold secrets."""
+    """One line a request: who, from where, and an id that the answer carries too. Paths only, as they came:
+    queries may hold secrets.
+
+    Whoever logs during the request says the same request, address and person (`identify` adds the person).
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -115,7 +121,8 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         request_id, started, status = new_id(), time.perf_counter(), 500
-        structlog.contextvars.bind_contextvars(request=request_id)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=request_id, address=_address(scope))
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -127,11 +134,17 @@ class RequestLog:
         try:
             await self.app(scope, receive, send_with_id)
         finally:
-            log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                ms=round((time.perf_counter() - started) * 1000, 1),
-            )
+            if status >= 400 or scope["path"] not in UNLOGGED:
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope.get("raw_path", scope["path"].encode()).decode("latin-1"),
+                    status=status,
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                )
             structlog.contextvars.clear_contextvars()
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else "?"

@@ -23,4 +23,12 @@ class AuditEntry(Base):
     subject: Mapped[str] = mapped_column(String(100), default="")
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
-    __table_args__ = (Index("ix_audit_log_project_id_id", "project_id", "id"),)
+    address: Mapped[str | None] = mapped_column(String(64))
+    """The network address it came from; None for the command line."""
+
+    __table_args__ = (
+        Index("ix_audit_log_project_id_id", "project_id", "id"),
+        Index("ix_audit_log_user_id_id", "user_id", "id"),
+        Index("ix_audit_log_action_id", "action", "id"),
+        Index("ix_audit_log_at", "at"),
+    )

@@ -42,8 +42,10 @@ def login_names(email: str) -> tuple[str, ...]:
 def clean_name(name: str) -> str:
     """A person's name in NFC with single spaces. Raises InvalidInput for what cannot be seen in it."""
     name = unicodedata.normalize("NFC", " ".join(name.split()))
-    if not name or len(name) > MAX_NAME:
+    if not name.strip(_JOINERS) or len(name) > MAX_NAME:
         raise InvalidInput.at("name", _("Give a name of at most 100 characters."))
     if any(c not in _JOINERS and unicodedata.category(c) in _INVISIBLE for c in name):
-        raise InvalidInput.at("name", _("The name holds a character that nobody sees. Type it."))
+        raise InvalidInput.at(
+            "name", _("The name holds an invisible character. Type it anew instead of pasting it.")
+        )
     return name

@@ -86,7 +86,13 @@ def create_user(
     with session_scope() as session:
         _be_alone(session)
         _add_user(session, user)
-        audit.record(session, user_id=actor.user_id, action="user.create", subject=user.email)
+        audit.record(
+            session,
+            user_id=actor.user_id,
+            action="user.create",
+            subject=user.email,
+            is_admin=is_admin,
+        )
     return user
 
 

@@ -13,6 +13,7 @@ from app.formats import WRITERS
 from app.formats.base import Record
 from app.i18n import gettext as _
 from app.models import DatasetVersion, Project
+from app.services import audit
 from app.services.access import Actor, project_for
 from app.services.versions import data_key, ready
 from app.storage import get_storage
@@ -102,6 +103,20 @@ def open_export(
             conversation=_conversation(project, version),
             comments=comments,
         ),
+    )
+
+
+def note_download(
+    actor: Actor, project_id: str, number: int, format_name: str, split: str | None = None
+) -> None:
+    """Write into the audit trail that somebody takes a version's data away."""
+    audit.record_download(
+        actor,
+        "version.export",
+        project_id=project_id,
+        subject=str(number),
+        format=format_name,
+        **({"split": split} if split else {}),
     )
 
 

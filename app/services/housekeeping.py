@@ -27,8 +27,7 @@ KEEP_UPLOADS = timedelta(days=7)
 KEEP_ORPHANS = timedelta(days=1)
 """How long a file may lie without a row: files are written first, and an upload may take hours."""
 
-# The ids under each prefix of the storage whose files are still needed.
-_NEEDED: Mapping[str, Select[Any]] = {
+OWNERS: Mapping[str, Select[Any]] = {
     "uploads": select(Import.id)
     .outerjoin(Job, Job.id == Import.job_id)
     .where(Import.job_id.is_(None) | Job.state.in_(ACTIVE_STATES)),
@@ -40,6 +39,7 @@ _NEEDED: Mapping[str, Select[Any]] = {
     "predictions": select(Run.id),
     "evaluations": select(Run.id),
 }
+"""The ids under each prefix of the storage whose files are still needed. Backups hold these files, too."""
 
 
 def tidy() -> None:
@@ -51,7 +51,7 @@ def tidy() -> None:
     _take_back_rows()
     frames.remove_cleared()
     deletion.resume_lost()
-    for prefix, needed in _NEEDED.items():
+    for prefix, needed in OWNERS.items():
         _remove_orphans(prefix, needed)
 
 

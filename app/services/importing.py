@@ -214,6 +214,13 @@ def cancel(session: Session, actor: Actor, project_id: str, import_id: str) -> N
     """Stop an import; what it had read is taken back."""
     project_for(session, actor, project_id, "manager", write=True)
     row, job = get(session, actor, project_id, import_id)
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="import.cancel",
+        project_id=project_id,
+        subject=row.filename,
+    )
     if job is None:
         session.delete(row)
         get_storage().remove(f"uploads/{import_id}")

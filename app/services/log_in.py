@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
-from app.errors import InvalidInput
+from app.errors import InvalidInput, TooManyAttempts
 from app.i18n import gettext as _
 from app.models import KnownBrowser, User, now
 from app.security.emails import login_names
@@ -16,6 +17,8 @@ from app.security.passwords import verify_password
 from app.security.secrets import hash_secret, new_secret
 from app.services import accounts, throttle
 from app.services.access import Actor
+
+log = structlog.get_logger()
 
 _KNOWN = timedelta(days=365)
 _MAX_BROWSER_SECRETS = 5
@@ -54,17 +57,30 @@ def log_in(*, email: str, password: str, client: Client) -> LoggedIn | None:
     subjects = throttle.counted(
         user.email if user else login_names(email)[-1], client.address, known_browser=known
     )
-    throttle.reserve(subjects)
+    try:
+        throttle.reserve(subjects)
+    except TooManyAttempts:
+        _refuse("too many attempts", user, client)
+        raise
     hashed = user.password_hash if user else None
     if not verify_password(password, hashed) or user is None:
+        _refuse("wrong password" if user else "no such account", user, client)
         return None
     with session_scope() as session:
         # Locked and compared: a password that was replaced meanwhile opens nothing.
         user = session.get(User, user.id, with_for_update=True)
         if user is None or not user.is_active or user.password_hash != hashed:
+            _refuse("closed account, or a password replaced just now", user, client)
             return None
         throttle.release(session, subjects)
+        log.info("login", person=user.id, address=client.address)
         return begin(session, user, client)
+
+
+def _refuse(reason: str, user: User | None, client: Client) -> None:
+    # What was typed as an address is not logged: people type their password there by mistake.
+    who = {"person": user.id} if user else {}
+    log.warning("login_refused", reason=reason, address=client.address, **who)
 
 
 def begin(session: Session, user: User, client: Client) -> LoggedIn:

@@ -155,6 +155,7 @@ def set_member(session: Session, actor: Actor, project_id: str, *, email: str, r
             "email", _("Nobody has an account with this address. An administrator can make one.")
         )
     member = session.get(Member, (project_id, user.id))
+    before = member.role if member else None
     if member is None:
         member = Member(project_id=project_id, user_id=user.id, role=role)
         session.add(member)
@@ -168,6 +169,7 @@ def set_member(session: Session, actor: Actor, project_id: str, *, email: str, r
         project_id=project_id,
         subject=user.email,
         role=role,
+        before=before,
     )
     return member
 
@@ -185,7 +187,8 @@ def remove_member(session: Session, actor: Actor, project_id: str, user_id: str)
         user_id=actor.user_id,
         action="member.remove",
         project_id=project_id,
-        subject=user_id,
+        subject=session.get_one(User, user_id).email,
+        before=member.role,
     )
 
 

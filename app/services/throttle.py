@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.db import session_scope
 from app.errors import TooManyAttempts
 from app.i18n import gettext as _
+from app.i18n import ngettext
 from app.models import LoginThrottle, now
 from app.security.addresses import network_of
 
@@ -149,8 +150,9 @@ def _since(at: datetime) -> float:
 
 def _duration(seconds: int) -> str:
     if seconds < 100:
-        return _("%(n)s seconds", n=seconds)
-    return _("%(n)s minutes", n=math.ceil(seconds / 60))
+        return ngettext("%(n)s second", "%(n)s seconds", seconds)
+    minutes = math.ceil(seconds / 60)
+    return ngettext("%(n)s minute", "%(n)s minutes", minutes)
 
 
 def _is_postgresql(session: Session) -> bool:

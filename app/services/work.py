@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.i18n import gettext as _
-from app.models import Import, Job, Run
-from app.services import deletion, frames, import_undo, importing, jobs, runs, versions
+from app.models import DatasetVersion, Import, Job, Run
+from app.services import audit, deletion, frames, import_undo, importing, jobs, runs, versions
 from app.services.access import Actor, project_for
 from app.training import RUN_KINDS
 
@@ -44,5 +44,17 @@ def cancel(session: Session, actor: Actor, job_id: str) -> Job:
         runs.cancel(session, actor, run_id)
     else:
         jobs.request_cancel(session, job)
+        _note_cancel(session, actor, job)
     session.flush()
     return job
+
+
+def _note_cancel(session: Session, actor: Actor, job: Job) -> None:
+    number = session.scalar(select(DatasetVersion.number).where(DatasetVersion.job_id == job.id))
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="job.cancel" if number is None else "version.cancel",
+        project_id=job.project_id,
+        subject=job.kind if number is None else str(number),
+    )

@@ -53,6 +53,15 @@ def leave(name: str) -> None:
         session.execute(delete(Worker).where(Worker.name == name))
 
 
+def alive(session: Session) -> list[Worker]:
+    """Those that have been seen just now."""
+    return list(
+        session.scalars(
+            select(Worker).where(Worker.seen_at > now() - _patience()).order_by(Worker.name)
+        )
+    )
+
+
 def list_workers(session: Session, actor: Actor) -> list[WorkerView]:
     """All workers, for an administrator; those seen within a day."""
     require_admin(actor)

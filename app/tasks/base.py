@@ -250,10 +250,11 @@ _ALL = "(all)"
 """Where a problem is that no single field has."""
 
 
-def parse(model: type[Model], data: object, message: str) -> Model:
-    """Pydantic's verdict as our InvalidInput, each problem with its path."""
+def parse(model: type[Model], data: object, message: str, *, strict: bool | None = None) -> Model:
+    """Pydantic's verdict as our InvalidInput, each problem with its path. What comes from an HTML form is text, so
+    its numbers are read with `strict=False`, whatever the model says."""
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, strict=strict)
     except ValidationError as error:
         problems = [
             Problem(

@@ -6,6 +6,7 @@ from app.http.identity import authorize_change
 from app.web import (
     accounts,
     api_docs,
+    audit,
     comparing,
     evaluating,
     evaluation,
@@ -43,6 +44,7 @@ for module in (
     comparing,
     settings,
     workers,
+    audit,
     api_docs,
 ):
     router.include_router(module.router)

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from app.i18n import get_locale, gettext, mark
 from app.models import AuditEntry
+from app.services.audit import ACTIONS
 from app.services.searches import SearchView
 from app.tasks.base import Label
 from app.training import RUN_KINDS
@@ -57,30 +58,10 @@ _METRICS = {
 
 _SHARES = _METRICS.keys() - {"loss", "perplexity", "mean_absolute_error"}
 
-_ACTIONS = {
-    "frames.clear": mark("emptied the frame inventory"),
-    "frames.load": mark("loaded frames from %(subject)s"),
-    "import.start": mark("imported %(subject)s"),
-    "import.undo": mark("took back the import of %(subject)s"),
-    "member.remove": mark("removed %(subject)s"),
-    "member.set": mark("set the role of %(subject)s"),
-    "project.create": mark("made the project"),
-    "project.update": mark("changed the settings"),
-    "run.cancel": mark("cancelled %(subject)s"),
-    "run.create": mark("started %(subject)s"),
-    "run.delete": mark("deleted %(subject)s"),
-    "run.resume": mark("took up %(subject)s again"),
-    "run.update": mark("changed what is said of %(subject)s"),
-    "search.cancel": mark("cancelled %(subject)s"),
-    "search.create": mark("started %(subject)s"),
-    "search.delete": mark("deleted %(subject)s"),
-    "version.create": mark("froze version %(subject)s"),
-}
-
 
 def activity(entry: AuditEntry) -> str:
     """What somebody did, in words."""
-    words = _ACTIONS.get(entry.action)
+    words = ACTIONS.get(entry.action)
     return (
         entry.action
         if words is None

@@ -99,8 +99,13 @@ def redirect(
 
 
 def local_path(url: str | None, default: str = "/") -> str:
-    """The address if it is a path of this site, else the default: no open redirects."""
-    if not url or not url.startswith("/") or url.startswith(("//", "/\\")) or "\n" in url:
+    """The address if it is a path of this site, else the default: no open redirects.
+
+    Browsers drop control characters and take a backslash for a slash, so neither may be in it.
+    """
+    if not url or not url.startswith("/") or url.startswith("//"):
+        return default
+    if "\\" in url or any(ord(c) < 0x20 or ord(c) == 0x7F for c in url):
         return default
     return url
 

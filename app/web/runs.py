@@ -162,6 +162,7 @@ def delete_run(request: Request, session: Db, person: Person, run_id: str) -> Re
 @router.get("/runs/{run_id}/model.zip")
 def download_model(session: Db, person: Person, run_id: str) -> Response:
     view = runs.require_model(session, person.actor, run_id)
+    runs.note_download(person.actor, view, "model")
     return send_stream(
         model_files.archive(run_id), filename=f"{view.run.name}.zip", media_type="application/zip"
     )

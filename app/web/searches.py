@@ -134,7 +134,9 @@ def _read(
         "seed": words["random_seed"] or _OWN["random_seed"],
     }
     try:
-        return params, parse(SearchPlan, plan, _("The search cannot be started as it is."))
+        return params, parse(
+            SearchPlan, plan, _("The search cannot be started as it is."), strict=False
+        )
     except InvalidInput as error:  # its seed has another name in the form, where a run has one, too
         own = [
             p if p.where != "seed" else type(p)("random_seed", p.message) for p in error.problems

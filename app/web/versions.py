@@ -52,7 +52,7 @@ def freeze(request: Request, session: Db, person: Person, project_id: str, form:
     problems = Problems()
     values = {name: text(form, name) for name in versions.SPLITS}
     with collecting(session, problems):
-        split = parse(versions.SplitPercent, values, _("The split is not right."))
+        split = parse(versions.SplitPercent, values, _("The split is not right."), strict=False)
         version = versions.create(
             session, person.actor, project_id, note=text(form, "note"), split=split
         )
@@ -121,4 +121,5 @@ def export(
         exporting.open_export(
             session, person.actor, project_id, number, format_name, comments=comments
         ),
+        on_send=lambda: exporting.note_download(person.actor, project_id, number, format_name),
     )

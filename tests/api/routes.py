@@ -86,7 +86,10 @@ ROUTES: dict[tuple[str, str], Row] = {
     ),
     ("POST", P + "/members/{user_id}/remove"): Row("manager"),
     ("POST", P + "/frames"): Row("manager", FRAMES),
+    ("GET", P + "/frames"): Row("manager", {"headers": {"HX-Request": "true"}}),
+    ("POST", P + "/frames/cancel"): Row("manager"),
     ("POST", P + "/frames/clear"): Row("manager"),
+    ("POST", P + "/frames/cancel"): Row("manager"),
     ("POST", P + "/delete"): Row("manager", {"data": {"confirm": "Reviews"}}),
     # -- labelling
     ("GET", A + P + "/examples"): Row("annotator"),
@@ -105,7 +108,9 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A + P + "/mine"): Row("annotator"),
     ("GET", A + P + "/rolesets"): Row("annotator", {"params": {"lemma": "give"}}),
     ("POST", A + P + "/rolesets"): Row("manager", FRAMES),
+    ("GET", A + P + "/rolesets/files/{file_id}"): Row("manager"),
     ("DELETE", A + P + "/rolesets"): Row("manager"),
+    ("GET", A + P + "/rolesets/files/{file_id}"): Row("manager", ids={"file_id": "frames_id"}),
     ("GET", P + "/label"): Row("annotator"),
     ("GET", P + "/examples"): Row("annotator"),
     # -- imports
@@ -124,11 +129,15 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("POST", P + "/imports/{import_id}/preview"): Row("manager", ids=UPLOAD),
     ("POST", P + "/imports/{import_id}/start"): Row("manager", ids=UPLOAD),
     ("POST", P + "/imports/{import_id}/undo"): Row("manager"),
+    ("POST", P + "/imports/{import_id}/undo/cancel"): Row("manager"),
     ("POST", P + "/imports/{import_id}/again"): Row("manager"),
     ("POST", P + "/imports/{import_id}/cancel"): Row("manager"),
     # -- versions
     ("GET", A + P + "/versions"): Row("annotator"),
     ("POST", A + P + "/versions"): Row("manager"),
+    ("POST", A + V + "/retry"): Row("manager"),
+    ("POST", V + "/retry"): Row("manager"),
+    ("POST", V + "/cancel"): Row("manager"),
     ("GET", A + V): Row("annotator"),
     ("GET", A + V + "/manifest"): Row("annotator"),
     ("GET", A + V + "/export"): Row("annotator", {"params": {"format": "csv"}}),
@@ -138,6 +147,9 @@ ROUTES: dict[tuple[str, str], Row] = {
         "manager", {"data": {"train": "80", "validation": "10", "test": "10"}}
     ),
     ("GET", V): Row("annotator"),
+    ("POST", A + V + "/retry"): Row("manager"),
+    ("POST", V + "/retry"): Row("manager"),
+    ("POST", V + "/cancel"): Row("manager"),
     ("GET", V + "/notes/{format_name}"): Row("annotator"),
     ("GET", V + "/export/{format_name}"): Row("annotator"),
     # -- runs

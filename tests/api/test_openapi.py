@@ -5,6 +5,7 @@ in words. With the suite each database has a part of it, the same each time. ANN
 of it on both, for so long, elsewhere each time.
 """
 
+import copy
 import json
 import os
 import subprocess
@@ -80,6 +81,17 @@ def configured(**values: Any) -> str:
     return template.substitute(shown, token=values["token"])
 
 
+def with_examples(document: dict[str, Any], ids: dict[str, Any]) -> dict[str, Any]:
+    """The document, with ids of what there is as the examples of its path parameters."""
+    document = copy.deepcopy(document)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path" and parameter["name"] in ids:
+                    parameter["example"] = ids[parameter["name"]][0]
+    return document
+
+
 def test_whatever_is_sent_the_document_holds(
     application: FastAPI,
     ada: User,
@@ -93,6 +105,8 @@ def test_whatever_is_sent_the_document_holds(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     get_settings.cache_clear()
     config = tmp_path / "schemathesis.toml"
+    document = tmp_path / "openapi.json"
+    document.write_text(json.dumps(with_examples(application.openapi(), ids)))
     config.write_text(configured(**ids, token=make_token(ada), deterministic=SECONDS is None))
     phases = "examples,coverage,fuzzing,stateful" if SECONDS else PHASES[get_engine().dialect.name]
     words = ["--checks", "all", "--phases", phases, "--workers", "1"]
@@ -103,7 +117,7 @@ def test_whatever_is_sent_the_document_holds(
             [
                 ROOT / ".venv" / "bin" / "st",
                 "--config-file", config,
-                "run", f"{address}/api/openapi.json",
+                "run", document, "--url", address,
                 *words, *bound, *extra,
             ],
             cwd=tmp_path,

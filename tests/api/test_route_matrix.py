@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from sqlalchemy import select
 from app.db import session_scope
 from app.http.identity import COOKIE
 from app.main import create_app
-from app.models import ApiToken, Example, Import, Job, LabelIssue, Run, Search, User
+from app.models import ApiToken, Example, FrameImport, Import, Job, LabelIssue, Run, Search, User
 from app.security.secrets import csrf_token
-from app.services import accounts
+from app.services import accounts, frames
 from app.services.access import ROLES
 from app.settings import Settings
 from tests.api.conftest import Site
@@ -26,7 +27,7 @@ from tests.api.finished_runs import finished, project_with_version
 from tests.api.routes import ROUTES, Row
 from tests.api.test_label_issues import finished as cross_validated
 from tests.conftest import forget_everything
-from tests.factories import PASSWORD, fill, join, make_token, make_user, open_rows
+from tests.factories import PASSWORD, actor, fill, join, make_token, make_user, open_rows
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 MEMBERS = list(ROLES)
@@ -132,6 +133,7 @@ def _build(site: Site, tmp_path: Path) -> None:
     upload = site.browser(people["Mia"]).post(
         f"/projects/{project.id}/import", files={"file": ("a.csv", b"text,label\nHi,positive\n")}
     )
+    file = frames.load(actor(ada), project.id, filename="give.xml", stream=BytesIO(b"<frameset/>"))
     for name, user in people.items():
         World.tokens[name, "read", "write"] = make_token(user)
         World.tokens[name, "read"] = make_token(user, "read")
@@ -157,7 +159,10 @@ def _build(site: Site, tmp_path: Path) -> None:
             strategy="grid",
             seed=1,
         )
-        session.add(search)
+        frames = FrameImport(
+            project_id=project.id, job_id=ids["job_id"], filename="give.xml", size=1
+        )
+        session.add_all([search, frames])
         session.flush()
         World.ids = ids | {
             "project_id": project.id,
@@ -166,7 +171,9 @@ def _build(site: Site, tmp_path: Path) -> None:
             "format_name": "csv",
             "user_id": people["Zoe"].id,
             "search_id": search.id,
+            "frames_id": frames.id,
             "other_run_id": other_run_id,
+            "file_id": file.id,
             "upload_id": re.findall(r"/imports/(\w+)", upload.headers["location"])[0],
         }
 
@@ -194,7 +201,8 @@ def _send(client: TestClient, method: str, path: str, row: Row) -> httpx.Respons
 
 def _refused(answer: httpx.Response, *, anonymous: bool = False) -> bool:
     if anonymous and not str(answer.url.path).startswith("/api/"):
-        return answer.status_code == 303 and answer.headers["location"].startswith("/login")
+        target = answer.headers.get("location", "") or answer.headers.get("hx-redirect", "")
+        return answer.status_code in (303, 401) and target.startswith("/login")
     return answer.status_code == 401 if anonymous else answer.status_code in (403, 404)
 
 

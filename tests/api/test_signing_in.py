@@ -1,6 +1,7 @@
 """Who may come in, and how they are known."""
 
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import unquote
 
 import pytest
 from fastapi.testclient import TestClient
@@ -8,6 +9,7 @@ from fastapi.testclient import TestClient
 from app.db import session_scope
 from app.http.identity import COOKIE
 from app.models import ApiToken, LoginSession, User
+from app.security.secrets import csrf_token
 from app.settings import get_settings
 from tests.api.conftest import Site
 from tests.factories import PASSWORD, make_user
@@ -73,10 +75,56 @@ def test_a_wrong_address_and_a_wrong_password_sound_the_same(site: Site, ada: Us
     assert pages[0].replace(ada.email, "") == pages[1].replace("eve@example.org", "")
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example"])
+ELSEWHERE = (
+    "//evil.example",
+    "https://evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "/\t/evil.example",
+    "/\n/evil.example",
+    "\x00//evil.example",
+    " //evil.example",
+    "/\r\nSet-Cookie: x=y",
+    "///evil.example",
+    "javascript:alert(1)",
+    "/%09/evil.example\x7f",
+    "",
+)
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
 def test_the_login_leads_to_no_other_site(site: Site, ada: User, target: str) -> None:
     data = {"email": ada.email, "password": PASSWORD, "next": target}
     assert site.anonymous().post("/login", data=data).headers["location"] == "/"
+    there = site.browser(ada).get("/login", params={"next": target})
+    assert there.headers["location"] == "/"
+    preferences = site.anonymous().post("/preferences", data={"next": target})
+    assert preferences.headers["location"] == "/"
+
+
+@pytest.mark.parametrize("target", ["/runs", "/projects/abc?tab=x#y", "/runs?q=//x", "/项目"])
+def test_the_login_leads_on_to_a_page_of_ours(site: Site, ada: User, target: str) -> None:
+    data = {"email": ada.email, "password": PASSWORD, "next": target}
+    location = site.anonymous().post("/login", data=data).headers["location"]
+    assert unquote(location) == target
+
+
+def test_a_session_that_was_planted_before_is_not_the_one_after_logging_in(
+    site: Site, ada: User
+) -> None:
+    eve = make_user("Eve")
+    planted = site.browser(eve).cookies[COOKIE]
+    victim = site.anonymous()
+    victim.cookies.set(COOKIE, "made-up-by-another-site")
+    assert log_in(victim, ada.email) == 303
+    assert victim.cookies.get(COOKIE, domain="testserver.local") != "made-up-by-another-site"
+    made_up = site.anonymous(cookies={COOKIE: "made-up-by-another-site"})
+    assert made_up.get("/").status_code == 303
+    # Logging in as another person ends the session that the browser had.
+    browser = site.anonymous(cookies={COOKIE: planted})
+    browser.headers["X-CSRF-Token"] = csrf_token(planted)
+    assert log_in(browser, ada.email) == 303
+    assert site.anonymous(cookies={COOKIE: planted}).get("/").status_code == 303
 
 
 def test_a_token_that_reads_changes_nothing(site: Site, ada: User) -> None:

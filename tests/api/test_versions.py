@@ -165,6 +165,10 @@ def test_the_canonical_file_is_fetched_in_parts(api: TestClient, ada: User) -> N
     assert "attachment" in whole.headers["content-disposition"]
     part = api.get(path, headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, whole.content[10:20])
+    for words, status in (("bytes=99999999-", 416), ("bytes=x", 400)):
+        refused = api.get(path, headers={"Range": words})
+        assert (refused.status_code, refused.json()["status"]) == (status, status)
+        assert refused.headers["content-type"] == "application/problem+json"
     only = api.get(path, params={"split": "train"}).content.splitlines()
     assert {orjson.loads(line)["split"] for line in only} <= {"train"}
 

@@ -81,3 +81,47 @@ def test_json_nulls_of_earlier_releases_become_sqls(database: str) -> None:
     assert migrate()
     with get_engine().connect() as connection:
         assert connection.scalar(text("SELECT payload IS NULL FROM annotations"))
+
+
+def test_addresses_and_names_are_tidied_and_nobody_becomes_another(settings: Settings) -> None:
+    people = {
+        "a": ("mei@example.org", "Mei"),
+        "b": ("m\u200bei@example.org", "Mei\u202e too"),  # would be a's
+        "c": ("re\u0301ne\u0301@xn--bcher-kva.example", "Re\u0301ne\u0301"),
+        "d": ("J\u00fcrg@B\u00dcCHER.example".lower(), "J\u00fcrg"),
+        "e": ("b\u200bo@example.org", "\u200b"),
+        "f": ("no address", "Cy"),
+        "g": ("\u200bbo@example.org", "Bo"),  # would be e's
+    }
+    with get_engine().connect() as connection, connection.begin():
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0010")
+        for key, (email, name) in people.items():
+            connection.execute(
+                text(
+                    "INSERT INTO users (id, email, name, password_hash, is_admin, is_active, created_at)"
+                    " VALUES (:id, :email, :name, 'x', 0, 1, '2026-01-01')"
+                ),
+                {"id": key, "email": email, "name": name},
+            )
+        connection.execute(
+            text(
+                "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes, created_at)"
+                " VALUES ('t', 'a', 'nightly', 'h', '[]', '2026-01-01')"
+            )
+        )
+    assert migrate()
+    with get_engine().connect() as connection:
+        rows = connection.execute(text("SELECT id, email, name FROM users")).all()
+        until = connection.scalar(text("SELECT expires_at FROM api_tokens"))
+    assert {row.id: (row.email, row.name) for row in rows} == {
+        "a": ("mei@example.org", "Mei"),
+        "b": ("m\u200bei@example.org", "Mei too"),
+        "c": ("r\u00e9n\u00e9@b\u00fccher.example", "R\u00e9n\u00e9"),
+        "d": ("j\u00fcrg@b\u00fccher.example", "J\u00fcrg"),
+        "e": ("bo@example.org", "\u200b"),
+        "f": ("no address", "Cy"),
+        "g": ("\u200bbo@example.org", "Bo"),
+    }
+    assert until > "2026-01-02"

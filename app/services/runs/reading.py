@@ -190,6 +190,17 @@ def note(session: Session, actor: Actor, run: Run, action: str) -> None:
     )
 
 
+def note_download(actor: Actor, view: RunView, what: str) -> None:
+    """Write into the audit trail that somebody takes away a run's "model" or "predictions"."""
+    audit.record_download(
+        actor,
+        f"{what}.download",
+        project_id=view.project.id,
+        subject=view.run.id,
+        name=view.run.name,
+    )
+
+
 def cancel(session: Session, actor: Actor, run_id: str) -> None:
     """Stop a run: at once when it is queued, after its current step when it is running."""
     view = managed(session, actor, run_id)

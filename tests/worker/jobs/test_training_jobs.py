@@ -8,7 +8,7 @@ import pytest
 
 from app.db import session_scope
 from app.models import Job, Run, RunLog, RunPoint
-from app.services import runs
+from app.services import runs, workers
 from app.settings import get_settings
 from tests.conftest import Services, wait_for, with_long_leases
 from tests.factories import work_off
@@ -60,6 +60,11 @@ def resumed_at(run: Run) -> list[int]:
     return [event["step"] for event in events if event["type"] == "resumed"]
 
 
+def is_served(queue: workers.Queue) -> bool:
+    with session_scope(read_only=True) as session:
+        return workers.is_served(session, queue)
+
+
 def wait_until_resumed(run: Run) -> None:
     wait_for(lambda: resumed_at(run), within=60, message="the training does not go on")
     assert resumed_at(run)[0] > 0
@@ -84,6 +89,7 @@ def test_a_training_leaves_a_model_its_curve_and_its_log(
     folder = get_settings().work_dir / "runs" / run.id
     wait_for(lambda: not folder.exists(), within=10, message="the work folder is left behind")
     services.start_worker("cpu")
+    wait_for(lambda: is_served("cpu"), message="the worker does not say that it is there")
     answer = asyncio.run(runs.predict(workshop.actor, run.id, ["a warm evening", "a dull soup"]))
     assert [set(item) for item in answer] == [{"annotation", "scores"}] * 2
 

@@ -1,0 +1,57 @@
+"""The commands for backups."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.console import complain, plain_errors, say
+from app.services import backup as backups
+from app.services.backup import Manifest
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the backup.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("backup")(back_up)
+    app.command("restore")(restore)
+
+
+def back_up(folder: Folder) -> None:
+    """Back up the database and all files while Annotune runs; DIR appears when the backup is whole."""
+    with plain_errors():
+        manifest = backups.create(folder, say)
+        say(f"{_summary(manifest)} are in {folder}.")
+        _warn(manifest)
+
+
+def restore(
+    folder: Folder,
+    check: Annotated[bool, typer.Option("--check", help="Only check it; change nothing.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the data that is there already.")
+    ] = False,
+) -> None:
+    """Bring a backup back into an empty installation. Stop Annotune first."""
+    with plain_errors():
+        if check:
+            manifest = backups.verify(folder)
+            say(f"{_summary(manifest)} are whole, of {manifest.created_at:%Y-%m-%d %H:%M} UTC.")
+        else:
+            manifest = backups.restore(folder, replace=replace, say=say)
+            say(
+                f"{_summary(manifest)} are restored, as of {manifest.created_at:%Y-%m-%d %H:%M} UTC."
+            )
+        _warn(manifest)
+
+
+def _summary(manifest: Manifest) -> str:
+    size = sum(file.size for file in manifest.files.values())
+    rows = sum(manifest.rows.values())
+    return f"{rows:,} rows and {len(manifest.files) - 1:,} files ({size / 1e6:,.1f} MB)"
+
+
+def _warn(manifest: Manifest) -> None:
+    for key in manifest.missing:
+        complain(f"Missing: {key}. The database names it, and the storage had lost it before.")

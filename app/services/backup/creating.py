@@ -1,0 +1,156 @@
+"""Making a backup: the database first, then the files that it names.
+
+In this order nothing is lacking: a file is whole before the database names it, and never changes after. What is made
+meanwhile is not in the backup. Where something is deleted meanwhile whose file was still to be copied, the database
+is copied anew.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from app.errors import NotFound
+from app.models import ACTIVE_STATES, DatasetVersion, Import, Job, Run, new_id, now
+from app.services.backup import databases
+from app.services.backup.manifest import (
+    DATABASES,
+    FILES,
+    NAME,
+    BackupError,
+    Manifest,
+    StoredFile,
+    copy,
+    measure,
+    verify,
+)
+from app.services.housekeeping import OWNERS
+from app.services.versions import data_key, manifest_key
+from app.storage import get_storage
+
+_TRIES = 3
+Say = Callable[[str], object]
+
+
+def create(folder: Path, say: Say = lambda _line: None) -> Manifest:
+    """Back up everything into a folder that does not exist yet or is empty. It appears there when it is whole and
+    was read again. Raises BackupError."""
+    folder = folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BackupError(f"{folder} is not empty. Name a new folder for each backup.")
+    if not folder.parent.is_dir():
+        raise BackupError(f"There is no folder {folder.parent}.")
+    part = folder.with_name(f"{folder.name}.{new_id()}.part")
+    try:
+        part.mkdir(mode=0o700)
+        manifest = _fill(part, say)
+        say("Reading it again …")
+        verify(part)
+        part.rename(folder)
+        _sync(folder.parent)
+    except OSError as error:
+        raise BackupError(f"The backup cannot be written to {folder}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return manifest
+
+
+def _fill(part: Path, say: Say) -> Manifest:
+    kind = databases.kind()
+    database = part / DATABASES[kind]
+    files: dict[str, StoredFile] = {}
+    for attempt in range(_TRIES):
+        database.unlink(missing_ok=True)
+        say("Copying the database …")
+        with databases.snapshot(database) as connection:
+            revision, rows = databases.revision(connection), databases.count_rows(connection)
+            needed, digests = _needed(connection), _digests(connection)
+        say(f"Copying {len(needed)} files …")
+        missing = [key for key in needed if not _copy_file(part, key, files, digests)]
+        if not missing or attempt == _TRIES - 1:
+            break
+    for name in files.keys() - {f"{FILES}/{key}" for key in needed}:  # of what is deleted by now
+        del files[name]
+        (part / name).unlink()
+    files[database.name] = measure(database)
+    manifest = Manifest(
+        annotune=version("annotune"),
+        revision=revision,
+        database=kind,
+        created_at=now(),
+        rows=rows,
+        files=dict(sorted(files.items())),
+        missing=sorted(missing),
+    )
+    path = part / NAME
+    copy(BytesIO(manifest.model_dump_json(indent=2).encode()), path)
+    for done in (path, *part.rglob("*/"), part):
+        _sync(done)
+    return manifest
+
+
+def _needed(connection: Connection) -> list[str]:
+    """Keys of the files that the database names, uploads first: they go when their import has ended."""
+    storage = get_storage()
+    found = dict.fromkeys(_promised(connection))
+    for prefix, owners in OWNERS.items():
+        known = set(connection.scalars(owners))
+        for name in storage.names(prefix):
+            if name.replace(".", "/").split("/")[0] in known:
+                found[f"{prefix}/{name}"] = None
+    return sorted(found, key=lambda key: (not key.startswith("uploads/"), key))
+
+
+def _promised(connection: Connection) -> Iterator[str]:
+    """Files that must be there, by what their rows say."""
+    for id_ in connection.scalars(
+        select(DatasetVersion.id).where(DatasetVersion.sha256.is_not(None))
+    ):
+        yield data_key(id_)
+        yield manifest_key(id_)
+    waiting = select(Import.id).outerjoin(Job, Job.id == Import.job_id)
+    for id_ in connection.scalars(waiting.where(Job.state.in_(ACTIVE_STATES))):
+        yield f"uploads/{id_}"
+    storage = get_storage()
+    for id_ in connection.scalars(select(Run.id).where(Run.model_size.is_not(None))):
+        if not storage.names(f"models/{id_}"):
+            yield f"models/{id_}/config.json"
+
+
+def _digests(connection: Connection) -> dict[str, str]:
+    """Digests that the database has of files."""
+    versions = connection.execute(select(DatasetVersion.id, DatasetVersion.sha256))
+    uploads = connection.execute(select(Import.id, Import.sha256))
+    found = {data_key(id_): digest for id_, digest in versions if digest}
+    return found | {f"uploads/{id_}": digest for id_, digest in uploads}
+
+
+def _copy_file(part: Path, key: str, files: dict[str, StoredFile], digests: dict[str, str]) -> bool:
+    """Copy a stored file, unless it was before. False: it is not there."""
+    name = f"{FILES}/{key}"
+    if name in files:
+        return True
+    try:
+        with get_storage().reading(key) as source:
+            copied = copy(source, part / name)
+    except NotFound:
+        return False
+    if digests.get(key, copied.sha256) != copied.sha256:
+        raise BackupError(
+            f"The stored file {key} is damaged: it is not what the database says of it. “annotune doctor” tells more."
+        )
+    files[name] = copied
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Have the system write a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
