@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from app import api, web
 from app.api import document
 from app.http import errors, head, health, logs, middleware, routing
 from app.http.proxies import TrustedProxies
+from app.http.statics import statics
 from app.settings import get_settings
-from app.web.render import STATIC, error_page
+from app.web.render import error_page
 
 
 def create_app() -> FastAPI:
@@ -37,7 +37,7 @@ def create_app() -> FastAPI:
 
         metrics.install(app)
     errors.install(app, page=error_page)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", statics(), name="static")
     health.install(app)
     app.include_router(api.router)
     app.include_router(web.router)

@@ -108,6 +108,18 @@ def browse(
     return IssuePage(run, runs, rows, counts, rows[-1].id if len(found) > PAGE else None)
 
 
+def open_examples(session: Session, actor: Actor, project_id: str, run_id: str) -> list[int]:
+    """The examples of a run's open issues, the worst first. For reviewers and managers."""
+    project_for(session, actor, project_id, "reviewer")
+    query = (
+        _of(run_id)
+        .with_only_columns(LabelIssue.example_id)
+        .where(LabelIssue.project_id == project_id, _STATE == "open")
+        .order_by(LabelIssue.id)
+    )
+    return list(session.scalars(query))
+
+
 def left(session: Session, project_id: str) -> tuple[Run, int] | None:
     """The newest run with a list, and how many of its issues are open. The caller has checked the role."""
     runs = _runs(session, project_id, limit=1)

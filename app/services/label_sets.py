@@ -16,6 +16,7 @@ from app.errors import Conflict, InvalidInput, Problem
 from app.i18n import gettext as _
 from app.models import ACTIVE_STATES, Annotation, Import, Job, Project
 from app.tasks import get_task
+from app.tasks.hotkeys import check_hotkeys
 
 _CHUNK = 2000
 
@@ -61,6 +62,7 @@ def checked(session: Session, project: Project, data: dict[str, Any]) -> dict[st
     task = get_task(project.task)
     new = task.parse_schema(data)
     project = locked(session, project.id)
+    check_hotkeys(task.labels(new), task.labels(task.parse_schema(project.label_schema)))
     kept = {label.name for label in task.labels(new)}
     gone = _names(project, project.label_schema) - kept
     if gone and _is_being_counted(session, project.id):

@@ -19,6 +19,7 @@ from app.services import accounts, audit, label_sets
 from app.services.access import ROLES, Actor, project_for, require_write
 from app.tasks import get_task
 from app.tasks.base import parse
+from app.tasks.hotkeys import check_hotkeys
 
 
 class ProjectFields(BaseModel):
@@ -56,6 +57,7 @@ def create(session: Session, actor: Actor, *, task: str, fields: ProjectFields) 
         if fields.label_schema is not None
         else kind.default_schema(language)
     )
+    check_hotkeys(kind.labels(schema))
     project = Project(
         name=fields.name,
         description=fields.description or "",

@@ -81,7 +81,7 @@ def schema_from(form: FormData, task: TaskType[Any, Any]) -> Json:
             "name": str(name).strip(),
             "title": str(title).strip() or None,
             "color": str(color),
-            "hotkey": str(hotkey).strip().lower() or None,
+            "hotkey": str(hotkey).strip() or None,
             "description": str(description),
         }
         for name, title, color, hotkey, description in zip(*columns, strict=False)

@@ -1,14 +1,16 @@
 """The labelling workbench. Its page starts the widget; saving goes through the REST API."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Query, Request
 from pydantic_core import to_jsonable_python
 from starlette.responses import Response
 
 from app.http.identity import Person
 from app.http.routing import Db, Router
-from app.services import annotating
+from app.services import annotating, label_issues
+from app.settings import get_settings
+from app.tasks.hotkeys import with_usable_hotkeys
 from app.web.filters import markdown
 from app.web.projects import project_context
 from app.web.render import render
@@ -19,13 +21,24 @@ router = Router()
 
 @router.get("/projects/{project_id}/label")
 def label_page(
-    request: Request, session: Db, person: Person, project_id: str, example: int | None = None
+    request: Request,
+    session: Db,
+    person: Person,
+    project_id: str,
+    example: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    issues: str | None = None,
 ) -> Response:
+    """`issues` is the run whose likely label errors are worked off, one after the other."""
     context = project_context(session, person, project_id, "label")
     project = context["project"]
     item = None
     if example is not None:
         item = annotating.open_example(session, person.actor, project_id, example)
+    worklist = None
+    if issues is not None:
+        worklist = label_issues.open_examples(session, person.actor, project_id, issues)
+    home = f"/projects/{project.id}"
+    labels = with_usable_hotkeys(context["schema_labels"])
     workbench: dict[str, Any] = {
         "project": {
             "id": project.id,
@@ -34,18 +47,23 @@ def label_page(
             "language": project.language,
             "schema": project.label_schema,
         },
+        "person": {"id": person.user.id, "name": person.user.name},
         "example": to_jsonable_python(item),
+        "worklist": worklist,
+        "lease_seconds": get_settings().lease_minutes * 60,
         "urls": {
-            "api": f"/api/v1/projects/{project.id}",
-            "import_": f"/projects/{project.id}/import",
-            "versions": f"/projects/{project.id}/versions",
+            "api": f"/api/v1{home}",
+            "import_": f"{home}/import",
+            "label": f"{home}/label",
+            "label_issues": f"{home}/label-issues",
+            "versions": f"{home}/versions",
         },
         "strings": strings(),
     }
     return render(
         request,
         "pages/label.html",
-        **context,
+        **context | {"schema_labels": labels},
         workbench=workbench,
         guidelines_html=markdown(project.guidelines),
     )

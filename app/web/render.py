@@ -1,6 +1,5 @@
 """Templates: one environment, the context every page has, flash messages, static addresses."""
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,16 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.http.identity import Identity
 from app.http.proxies import public_url
+from app.http.statics import statics
 from app.i18n import LOCALES, get_locale, gettext, ngettext
 from app.security.secrets import csrf_token
 from app.tasks import TASKS
 from app.web.filters import FILTERS
 
-_ROOT = Path(__file__).parents[2]
-TEMPLATES, STATIC = _ROOT / "templates", _ROOT / "static"
+TEMPLATES = Path(__file__).parents[2] / "templates"
 FLASH_COOKIE = "annotune_flash"
 THEME_COOKIE = "annotune_theme"
 THEMES = ("system", "light", "dark")
-
-
-@cache
-def _static_url(path: str) -> str:
-    digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:10]
-    return f"/static/{path}?v={digest}"
 
 
 @cache
@@ -44,7 +37,7 @@ def _environment() -> Environment:
         _=gettext,
         gettext=gettext,
         ngettext=ngettext,
-        static=_static_url,
+        static=statics().url,
         locales=LOCALES,
         tasks=TASKS,
     )

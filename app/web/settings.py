@@ -13,6 +13,7 @@ from app.i18n import gettext as _
 from app.services import deletion, frames, projects
 from app.services.access import ROLES, project_for
 from app.tasks import get_task
+from app.tasks.hotkeys import with_usable_hotkeys
 from app.web.forms import Form, Problems, collecting, reading_anew, schema_from, text
 from app.web.projects import LANGUAGES, project_context
 from app.web.render import is_htmx, redirect, render
@@ -31,11 +32,14 @@ def _page(
 ) -> Response:
     project_for(session, person.actor, project_id, "manager")
     context = project_context(session, person, project_id, "settings")
+    labels = context["schema_labels"]
+    pairs = zip(labels, with_usable_hotkeys(labels), strict=True)
     return render(
         request,
         "pages/settings.html",
         status=422 if problems else 200,
         **context,
+        replaced_keys=[(own, used) for own, used in pairs if own.hotkey != used.hotkey],
         schema=schema or context["project"].label_schema,
         members=projects.members(session, person.actor, project_id),
         **_frames(session, person, project_id),

@@ -25,6 +25,12 @@ keepWhatStays();
 onInsert("[data-reload]", () => location.reload());
 onInsert("[data-live]", follow);
 onInsert("[data-chart]", async (element) => {
-  const { drawChart } = await import("./charts.js");
-  drawChart(element);
+  try {
+    const { drawChart } = await import("./charts.js");
+    drawChart(element);
+  } catch (error) {
+    // A page that is older than the release that runs now cannot load more of its scripts.
+    element.textContent = document.body.dataset.textReload ?? "";
+    throw error;
+  }
 });

@@ -17,16 +17,37 @@ export class Refused extends Error {
 }
 
 /** The server could not be reached, or is not well: the same request may succeed later. */
-export class Unreachable extends Error {}
+export class Unreachable extends Error {
+  /**
+   * @param {string} message
+   * @param {number | null} retryAfter milliseconds that the server asks to wait
+   */
+  constructor(message, retryAfter = null) {
+    super(message);
+    this.retryAfter = retryAfter;
+  }
+}
 
 /**
  * @typedef {{start: number, end: number, label: string}} Span
  * @typedef {{start: number, end: number, role: string}} Argument
  * @typedef {{start: number, end: number, sense: string | null, arguments: Argument[]}} Predicate
  * @typedef {{labels?: string[], spans?: Span[], predicates?: Predicate[]}} Payload
+ * @typedef {{id: string, name: string}} Author
+ * @typedef {{annotation_id: number, revision: number, payload: Payload | null, skipped: boolean, comment: string,
+ *   by: Author | null, source: "person" | "import", created_at: string}} Said
+ * @typedef {{done: number, total: number, mine: number, skipped: number, skipped_mine: number, changed: number}} Progress
  * @typedef {{id: number, external_id: string | null, inputs: {text: string, tokens: [number, number][]},
- *   meta: Record<string, any>, status: string, annotation: Payload | null, revision: number, comment: string,
- *   skipped: boolean, progress: {done: number, total: number, mine: number}}} Example
+ *   meta: Record<string, any>, status: string, base: number, standing: Said | null, mine: Said | null, others: Said[],
+ *   changed: boolean, access: "write" | "replace" | "propose" | "read", access_reason: string,
+ *   lease_until: string | null, progress: Progress}} WorkItem
+ * @typedef {"stand" | "replace" | "propose"} Effect
+ * @typedef {{payload: Payload | null, skipped: boolean, comment: string, base: number, effect: Effect, client_key: string,
+ *   seconds: number}} AnnotationCreate
+ * @typedef {{id: number, revision: number, base: number, stands: boolean, payload: Payload | null, comment: string,
+ *   created_at: string}} Saved
+ * @typedef {{id: number, text: string, summary: string, skipped: boolean, stands: boolean,
+ *   changed: {by: Author | null, at: string} | null, updated_at: string}} HistoryItem
  * @typedef {{id: string, lemma: string, name: string, roles: {role: string, description: string}[]}} Roleset
  */
 
@@ -39,7 +60,7 @@ export class Api {
   /**
    * The next example that is open, or null when nothing is left.
    * @param {number | null} after the example that is left
-   * @returns {Promise<Example | null>}
+   * @returns {Promise<WorkItem | null>}
    */
   next(after) {
     return this.#ask("POST", "/queue/next", { after });
@@ -47,7 +68,7 @@ export class Api {
 
   /**
    * @param {number} id
-   * @returns {Promise<Example>}
+   * @returns {Promise<WorkItem>}
    */
   example(id) {
     return this.#ask("GET", `/examples/${id}`);
@@ -55,16 +76,55 @@ export class Api {
 
   /**
    * @param {number} id
-   * @param {object} saving
-   * @returns {Promise<{revision: number, payload: Payload | null}>}
+   * @param {AnnotationCreate} saving
+   * @returns {Promise<Saved>}
    */
   save(id, saving) {
     return this.#ask("POST", `/examples/${id}/annotations`, saving);
   }
 
-  /** @returns {Promise<{items: {id: number, text: string, summary: string, skipped: boolean, updated_at: string}[]}>} */
-  mine() {
-    return this.#ask("GET", "/mine?limit=100");
+  /**
+   * Reserves an example for a while longer.
+   * @param {number} id
+   * @returns {Promise<{lease_until: string | null}>}
+   */
+  renew(id) {
+    return this.#ask("POST", `/examples/${id}/lease`, {});
+  }
+
+  /**
+   * I have seen that somebody changed what I had said.
+   * @param {number} id
+   * @returns {Promise<null>}
+   */
+  seen(id) {
+    return this.#ask("POST", `/examples/${id}/seen`, {});
+  }
+
+  /**
+   * How much is left, and how much is set aside.
+   * @returns {Promise<Progress & {open: number, held_by_others: number}>}
+   */
+  queue() {
+    return this.#ask("GET", "/queue");
+  }
+
+  /**
+   * Puts skipped examples back into the queue.
+   * @param {"mine" | "all"} whose
+   * @returns {Promise<{restored: number}>}
+   */
+  restore(whose) {
+    return this.#ask("POST", "/queue/restore", { whose });
+  }
+
+  /**
+   * What this person said last, newest first.
+   * @param {boolean} isChanged only what others have changed since
+   * @returns {Promise<{items: HistoryItem[]}>}
+   */
+  mine(isChanged = false) {
+    return this.#ask("GET", `/mine?limit=100${isChanged ? "&changed=true" : ""}`);
   }
 
   /**
@@ -98,7 +158,10 @@ export class Api {
     } catch (error) {
       throw new Unreachable(String(error));
     }
-    if (answer.status >= 500 || answer.status === 429) throw new Unreachable(`HTTP ${answer.status}`);
+    if (answer.status >= 500 || answer.status === 429) {
+      const seconds = Number.parseFloat(answer.headers.get("Retry-After") ?? "");
+      throw new Unreachable(`HTTP ${answer.status}`, seconds >= 0 ? seconds * 1000 : null);
+    }
     throw new Refused(answer.status, await answer.json().catch(() => null));
   }
 }

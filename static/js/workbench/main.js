@@ -10,6 +10,9 @@ import { Workbench } from "./workbench.js";
 
 const EDITORS = { sentiment: SentimentEditor, ner: NerEditor, srl: SrlEditor };
 
-const { project, example, urls, strings } = JSON.parse(find("#workbench-data").textContent ?? "");
-useStrings(strings);
-new Workbench(project, urls, EDITORS[/** @type {keyof typeof EDITORS} */ (project.task)]).start(example);
+const settings = JSON.parse(find("#workbench-data").textContent ?? "");
+useStrings(settings.strings);
+const workbench = new Workbench(settings, EDITORS[/** @type {keyof typeof EDITORS} */ (settings.project.task)]);
+// From here on the page speaks for itself; until here it says that it has not started.
+find("#starting").remove();
+workbench.start(settings.example);

@@ -4,6 +4,7 @@
 import { applyColor } from "../colors.js";
 import { find, h } from "./dom.js";
 import { Palette } from "./palette.js";
+import { renderRows } from "./rows.js";
 import { t } from "./strings.js";
 import { IndexedText } from "./text.js";
 import { TextView } from "./text-view.js";
@@ -11,25 +12,26 @@ import { TextView } from "./text-view.js";
 /**
  * @typedef {import("./api.js").Span} Span
  * @typedef {import("./api.js").Payload} Payload
- * @typedef {import("./workbench.js").Desk} Desk
+ * @typedef {import("./workbench.js").WorkbenchContext} WorkbenchContext
  */
 
 export class NerEditor {
   /** The label that every new selection gets at once. @type {string | null} */
-  #brush = null;
+  #stickyLabel = null;
   /** The span that is picked. @type {string | null} */
   #active = null;
   #text = new IndexedText("", []);
 
-  /** @param {Desk} desk */
-  constructor(desk) {
-    this.desk = desk;
-    this.labels = new Map(desk.schema.labels.map((label) => [label.name, label]));
+  /** @param {WorkbenchContext} ctx */
+  constructor(ctx) {
+    this.ctx = ctx;
+    this.labels = new Map(ctx.schema.labels.map((label) => [label.name, label]));
     this.palette = new Palette(find("#palette"), (label) => this.#choose(label));
     this.list = find("#entities");
     this.view = new TextView(find("#text"), {
       selected: (range) => this.#selected(range),
       picked: (id) => this.#pick(id),
+      blank: () => this.ctx.say(t("only_blanks")),
     });
   }
 
@@ -38,11 +40,25 @@ export class NerEditor {
     return { spans: [] };
   }
 
-  /** @param {import("./api.js").Example} example */
+  /** @param {import("./api.js").WorkItem} example */
   show(example) {
     this.#text = new IndexedText(example.inputs.text, example.inputs.tokens);
     this.#active = null;
+    this.list.replaceChildren();
     this.view.show(this.#text);
+  }
+
+  /**
+   * @param {Payload} payload
+   * @returns {import("./comparison.js").Line[]}
+   */
+  describe(payload) {
+    return (payload.spans ?? []).map((span) => ({
+      words: this.#text.slice(span.start, span.end),
+      label: this.#title(span.label),
+      color: this.#color(span.label),
+      key: idOf(span),
+    }));
   }
 
   /** @param {Payload} payload */
@@ -59,10 +75,11 @@ export class NerEditor {
         active: idOf(span) === this.#active,
       })),
     );
-    this.list.replaceChildren(...spans.map((span) => this.#row(span)));
+    const lookOf = (/** @type {Span} */ span) => `${idOf(span)} ${idOf(span) === this.#active}`;
+    renderRows(this.list, spans, lookOf, (span) => this.#row(span));
     find("#entities-empty").hidden = spans.length > 0;
     const active = this.#span();
-    this.palette.press(active ? [active.label] : this.#brush ? [this.#brush] : []);
+    this.palette.press(active ? [active.label] : this.#stickyLabel ? [this.#stickyLabel] : []);
   }
 
   missing() {
@@ -81,14 +98,14 @@ export class NerEditor {
       this.view.move(step, extend);
     };
     return [
-      { keys: ["ArrowRight"], shown: "→", text: t("key_next_word"), run: move(1) },
-      { keys: ["ArrowLeft"], shown: "←", text: t("key_previous_word"), run: move(-1) },
-      { keys: ["Shift+ArrowRight"], shown: "⇧ →", text: t("key_grow"), run: move(1, true) },
-      { keys: ["Shift+ArrowLeft"], shown: "⇧ ←", text: t("key_shrink"), run: move(-1, true) },
-      { keys: ["]"], shown: "]", text: t("key_next_entity"), run: () => this.#walk(1) },
-      { keys: ["["], shown: "[", text: t("key_previous_entity"), run: () => this.#walk(-1) },
+      { keys: ["ArrowRight"], shown: "→", text: t("key_next_word"), run: move(1), repeats: true },
+      { keys: ["ArrowLeft"], shown: "←", text: t("key_previous_word"), run: move(-1), repeats: true },
+      { keys: ["Shift+ArrowRight"], shown: "⇧ →", text: t("key_grow"), run: move(1, true), repeats: true },
+      { keys: ["Shift+ArrowLeft"], shown: "⇧ ←", text: t("key_shrink"), run: move(-1, true), repeats: true },
+      { keys: ["]"], shown: "]", text: t("key_next_entity"), run: () => this.#walk(1), repeats: true },
+      { keys: ["["], shown: "[", text: t("key_previous_entity"), run: () => this.#walk(-1), repeats: true },
       { keys: ["Delete", "Backspace"], shown: "⌫", text: t("key_remove"), run: () => this.#remove(this.#active) },
-      { keys: ["Escape"], shown: "Esc", text: t("key_deselect"), run: () => this.#letGo() },
+      { keys: ["Escape"], shown: "Esc", text: t("key_deselect"), run: () => this.#clearSelection() },
     ];
   }
 
@@ -116,9 +133,9 @@ export class NerEditor {
     if (active) this.#relabel(active, label);
     else if (this.view.selection) this.#add(label);
     else {
-      this.#brush = this.#brush === label ? null : label;
-      this.desk.say(this.#brush ? t("brush_on", { label: this.#title(label) }) : t("brush_off"));
-      this.render(this.desk.payload);
+      this.#stickyLabel = this.#stickyLabel === label ? null : label;
+      this.ctx.say(this.#stickyLabel ? t("brush_on", { label: this.#title(label) }) : t("brush_off"));
+      this.render(this.ctx.payload);
     }
   }
 
@@ -127,9 +144,9 @@ export class NerEditor {
     if (!range) return;
     if (this.#active) {
       this.#active = null;
-      this.render(this.desk.payload);
+      this.render(this.ctx.payload);
     }
-    if (this.#brush) this.#add(this.#brush);
+    if (this.#stickyLabel) this.#add(this.#stickyLabel);
   }
 
   /** @param {string} label */
@@ -137,8 +154,8 @@ export class NerEditor {
     const range = this.view.selection;
     if (!range) return;
     const span = { ...range, label };
-    const { spans = [] } = this.desk.payload;
-    const mode = this.desk.schema.mode;
+    const { spans = [] } = this.ctx.payload;
+    const mode = this.ctx.schema.mode;
     const same = (/** @type {Span} */ other) => other.start === span.start && other.end === span.end;
     let kept = spans;
     /** @type {Span[]} */
@@ -147,7 +164,7 @@ export class NerEditor {
     else if (mode === "nested") {
       const crossing = spans.find((other) => crosses(other, span));
       if (crossing) {
-        this.desk.say(t("crosses", { words: this.#text.slice(crossing.start, crossing.end) }));
+        this.ctx.say(t("crosses", { words: this.#text.slice(crossing.start, crossing.end) }));
         return;
       }
       kept = spans.filter((other) => !same(other));
@@ -157,7 +174,7 @@ export class NerEditor {
     this.#change([...kept, span]);
     const words = (/** @type {Span} */ { start, end }) => this.#text.slice(start, end);
     const said = { words: words(span), label: this.#title(label), instead: replaced.map(words).join("”, “") };
-    this.desk.say(t(replaced.length ? "replaced" : "added", said));
+    this.ctx.say(t(replaced.length ? "replaced" : "added", said));
   }
 
   /**
@@ -166,44 +183,44 @@ export class NerEditor {
    */
   #relabel(span, label) {
     this.#active = idOf({ ...span, label });
-    const others = (this.desk.payload.spans ?? []).filter((other) => other !== span && idOf(other) !== this.#active);
+    const others = (this.ctx.payload.spans ?? []).filter((other) => other !== span && idOf(other) !== this.#active);
     this.#change([...others, { ...span, label }]);
   }
 
   /** @param {string | null} id */
   #remove(id) {
-    const { spans = [] } = this.desk.payload;
+    const { spans = [] } = this.ctx.payload;
     if (spans.some((span) => idOf(span) === id)) this.#change(spans.filter((span) => idOf(span) !== id));
   }
 
   /** @param {Span[]} spans */
   #change(spans) {
-    this.desk.change({ spans: spans.sort((a, b) => a.start - b.start || b.end - a.end || (a.label < b.label ? -1 : 1)) });
+    this.ctx.change({ spans: spans.sort((a, b) => a.start - b.start || b.end - a.end || (a.label < b.label ? -1 : 1)) });
   }
 
   /** @param {string | null} id */
   #pick(id) {
     if (this.view.selection) this.view.select(null);
     this.#active = id;
-    this.render(this.desk.payload);
+    this.render(this.ctx.payload);
   }
 
   /** @param {1 | -1} step */
   #walk(step) {
-    const { spans = [] } = this.desk.payload;
+    const { spans = [] } = this.ctx.payload;
     if (!spans.length) return;
     const at = spans.findIndex((span) => idOf(span) === this.#active);
     const next = at < 0 ? (step > 0 ? 0 : spans.length - 1) : (at + step + spans.length) % spans.length;
     this.#pick(idOf(spans[next]));
   }
 
-  #letGo() {
-    this.#brush = null;
+  #clearSelection() {
+    this.#stickyLabel = null;
     this.#pick(null);
   }
 
   #span() {
-    return (this.desk.payload.spans ?? []).find((span) => idOf(span) === this.#active);
+    return (this.ctx.payload.spans ?? []).find((span) => idOf(span) === this.#active);
   }
 
   /** @param {string} label */

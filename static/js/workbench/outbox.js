@@ -2,134 +2,111 @@
 /**
  * Saving that loses nothing: what a person said is written into the browser's storage first, and leaves it
  * only when the server has confirmed it. A repeated request carries the same key, so it is stored once.
+ * What one person said is never sent while another one is logged in.
  */
 
 import { Refused, Unreachable } from "./api.js";
+import { read, remember } from "./browser-storage.js";
 
-/** @typedef {{example: number, saving: {payload: object | null, skipped: boolean, comment: string, base_revision: number, client_key: string, seconds: number}}} Letter */
+/** @typedef {{example: number, saving: import("./api.js").AnnotationCreate}} PendingSave */
 
+const PREFIX = "annotune.outbox.";
 const PAUSES = [500, 1000, 2000, 4000, 8000, 15000];
 
 export class Outbox {
   /**
    * @param {import("./api.js").Api} api
+   * @param {string} person
    * @param {string} project
-   * @param {(waiting: boolean) => void} reachable told when the connection is lost and when it is back
+   * @param {(isReachable: boolean) => void} reachable told when the connection is lost and when it is back
    */
-  constructor(api, project, reachable) {
+  constructor(api, person, project, reachable) {
     this.api = api;
-    this.prefix = `annotune.outbox.${project}.`;
+    this.person = person;
+    this.project = project;
+    this.prefix = `${PREFIX}${person}.${project}.`;
     this.reachable = reachable;
   }
 
   /**
    * Saves, however long the connection takes to come back.
-   * @param {Letter} letter
-   * @returns {Promise<{revision: number}>} rejects with Refused where the server does not take it
+   * @param {PendingSave} pending
+   * @returns {Promise<import("./api.js").Saved>} rejects with Refused where the server does not take it
    */
-  async send(letter) {
-    const place = this.prefix + letter.saving.client_key;
-    remember(place, letter);
+  async send(pending) {
+    const place = this.prefix + pending.saving.client_key;
+    remember(place, pending);
+    try {
+      const saved = await this.persist(() => this.api.save(pending.example, pending.saving));
+      localStorage.removeItem(place);
+      return saved;
+    } catch (error) {
+      // Who is logged out, or whose browser is somebody else's by now, finds it here later. The rest is the page's to show.
+      if (error instanceof Refused && error.status !== 401 && error.status !== 403) localStorage.removeItem(place);
+      throw error;
+    }
+  }
+
+  /**
+   * Asks until the server answers: at growing intervals, or when it said that it will.
+   * @template T
+   * @param {() => Promise<T>} request
+   * @returns {Promise<T>}
+   */
+  async persist(request) {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        const saved = await this.api.save(letter.example, letter.saving);
+        const answer = await request();
         this.reachable(true);
-        localStorage.removeItem(place);
-        return saved;
+        return answer;
       } catch (error) {
-        if (error instanceof Refused) {
-          this.reachable(true);
-          // Who logs in again finds it still here; what cannot be taken at all is the editor's to show.
-          if (error.status !== 401) localStorage.removeItem(place);
+        if (!(error instanceof Unreachable)) {
+          if (error instanceof Refused) this.reachable(true);
           throw error;
         }
-        if (!(error instanceof Unreachable)) throw error;
         this.reachable(false);
-        await pause(PAUSES[Math.min(attempt, PAUSES.length - 1)]);
+        if (error.retryAfter === null) await reconnected(PAUSES[Math.min(attempt, PAUSES.length - 1)]);
+        else await new Promise((resolve) => setTimeout(resolve, error.retryAfter ?? 0));
       }
     }
   }
 
   /**
    * Sends what an earlier page could not.
-   * @returns {Promise<{sent: number, refused: Letter[]}>}
+   * @returns {Promise<{sent: number, refused: PendingSave[]}>}
    */
   async flush() {
     const refused = [];
     let sent = 0;
     for (const place of Object.keys(localStorage).filter((key) => key.startsWith(this.prefix))) {
-      const letter = read(place);
-      if (!letter) continue;
+      const pending = /** @type {PendingSave | null} */ (read(place));
+      if (!pending) continue;
       try {
-        await this.send(letter);
+        await this.send(pending);
         sent += 1;
       } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        refused.push(letter);
+        if (!(error instanceof Refused) || error.status === 401) throw error;
+        localStorage.removeItem(place);
+        refused.push(pending);
       }
     }
     return { sent, refused };
   }
-}
 
-/**
- * What a person has changed on an example and not saved, kept over a reload.
- * @typedef {{payload: object, comment: string, revision: number}} Draft
- */
-export class Drafts {
-  /** @param {string} project */
-  constructor(project) {
-    this.prefix = `annotune.draft.${project}.`;
-  }
-
-  /**
-   * @param {number} example
-   * @param {Draft} draft
-   */
-  keep(example, draft) {
-    remember(this.prefix + example, draft);
-  }
-
-  /**
-   * The draft of an example, if it started from the revision that is now the newest.
-   * @param {number} example
-   * @param {number} revision
-   * @returns {Draft | null}
-   */
-  find(example, revision) {
-    const draft = read(this.prefix + example);
-    return draft && draft.revision === revision ? draft : null;
-  }
-
-  /** @param {number} example */
-  drop(example) {
-    localStorage.removeItem(this.prefix + example);
+  /** How many saves of other people wait in this browser for them to log in. */
+  ofOthers() {
+    return Object.keys(localStorage).filter((key) => {
+      const [person, project] = key.startsWith(PREFIX) ? key.slice(PREFIX.length).split(".") : [];
+      return project === this.project && person !== this.person;
+    }).length;
   }
 }
 
 /**
- * @param {string} place
- * @param {object} value
+ * A while, or less if the connection comes back.
+ * @param {number} ms
  */
-function remember(place, value) {
-  try {
-    localStorage.setItem(place, JSON.stringify(value));
-  } catch {
-    // The storage is full or forbidden: the page itself still holds it.
-  }
-}
-
-/** @param {string} place */
-function read(place) {
-  try {
-    return JSON.parse(localStorage.getItem(place) ?? "null");
-  } catch {
-    return null;
-  }
-}
-
-/** @param {number} ms */
-function pause(ms) {
+function reconnected(ms) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
     addEventListener("online", () => (clearTimeout(timer), resolve(undefined)), { once: true });

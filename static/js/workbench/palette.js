@@ -1,7 +1,7 @@
 // @ts-check
 /** The labels to choose from: buttons that came with the page, each with its key. */
 
-import { nameOf } from "./keys.js";
+import { namesOf } from "./keys.js";
 
 export class Palette {
   /**
@@ -17,9 +17,8 @@ export class Palette {
     this.byKey = new Map();
     for (const button of this.buttons) {
       if (button.dataset.key) this.byKey.set(button.dataset.key, button.dataset.label ?? "");
-      // The selection in the text stays where it is.
-      button.addEventListener("pointerdown", (event) => event.preventDefault());
-      button.addEventListener("click", () => choose(button.dataset.label ?? ""));
+      // The second click of a double click was meant for what the first one has done already.
+      button.addEventListener("click", (event) => event.detail < 2 && choose(button.dataset.label ?? ""));
     }
   }
 
@@ -38,10 +37,13 @@ export class Palette {
    * @returns {boolean} whether it is a label's key
    */
   key(event) {
-    const label = this.byKey.get(nameOf(event));
-    if (label === undefined) return false;
-    event.preventDefault();
-    this.choose(label);
-    return true;
+    for (const name of namesOf(event)) {
+      const label = this.byKey.get(name);
+      if (label === undefined) continue;
+      event.preventDefault();
+      if (!event.repeat) this.choose(label);
+      return true;
+    }
+    return false;
   }
 }

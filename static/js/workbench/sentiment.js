@@ -8,16 +8,17 @@ import { IndexedText } from "./text.js";
 
 /**
  * @typedef {import("./api.js").Payload} Payload
- * @typedef {import("./workbench.js").Desk} Desk
+ * @typedef {import("./workbench.js").WorkbenchContext} WorkbenchContext
  */
 
 export class SentimentEditor {
-  /** @param {Desk} desk */
-  constructor(desk) {
-    this.desk = desk;
+  /** @param {WorkbenchContext} ctx */
+  constructor(ctx) {
+    this.ctx = ctx;
     this.text = find("#text");
     this.palette = new Palette(find("#palette"), (label) => this.#choose(label));
-    this.multiple = desk.schema.mode === "multi";
+    this.labels = new Map(ctx.schema.labels.map((label) => [label.name, label]));
+    this.multiple = ctx.schema.mode === "multi";
   }
 
   /** @returns {Payload} */
@@ -25,7 +26,7 @@ export class SentimentEditor {
     return { labels: [] };
   }
 
-  /** @param {import("./api.js").Example} example */
+  /** @param {import("./api.js").WorkItem} example */
   show(example) {
     this.text.textContent = new IndexedText(example.inputs.text, []).text;
     this.text.scrollTop = 0;
@@ -34,6 +35,17 @@ export class SentimentEditor {
   /** @param {Payload} payload */
   render(payload) {
     this.palette.press(payload.labels ?? []);
+  }
+
+  /**
+   * @param {Payload} payload
+   * @returns {import("./comparison.js").Line[]}
+   */
+  describe(payload) {
+    return (payload.labels ?? []).map((name) => {
+      const label = this.labels.get(name);
+      return { words: "", label: label?.title || name, color: label?.color ?? "#64748b", key: name };
+    });
   }
 
   /**
@@ -57,12 +69,13 @@ export class SentimentEditor {
 
   /** @param {string} label */
   #choose(label) {
-    const { labels = [] } = this.desk.payload;
+    const { labels = [] } = this.ctx.payload;
     if (!this.multiple) {
-      this.desk.change({ labels: [label] });
-      this.desk.save();
+      this.ctx.change({ labels: [label] });
+      // Where somebody else's label stands, it takes one key more to replace it.
+      if (this.ctx.savesAtOnce()) this.ctx.save();
     } else {
-      this.desk.change({
+      this.ctx.change({
         labels: labels.includes(label) ? labels.filter((item) => item !== label) : [...labels, label].sort(),
       });
     }

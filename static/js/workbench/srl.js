@@ -4,6 +4,7 @@
 import { applyColor } from "../colors.js";
 import { find, h } from "./dom.js";
 import { Palette } from "./palette.js";
+import { renderRows } from "./rows.js";
 import { t } from "./strings.js";
 import { IndexedText } from "./text.js";
 import { TextView } from "./text-view.js";
@@ -14,10 +15,11 @@ import { TextView } from "./text-view.js";
  * @typedef {import("./api.js").Payload} Payload
  * @typedef {import("./api.js").Roleset} Roleset
  * @typedef {import("./text-view.js").Range} Range
- * @typedef {import("./workbench.js").Desk} Desk
+ * @typedef {import("./workbench.js").WorkbenchContext} WorkbenchContext
  */
 
 const OTHER = "#64748b";
+const PREDICATE = "#b45309";
 
 export class SrlEditor {
   /** The predicate that is worked on, by its place. @type {string | null} */
@@ -25,13 +27,15 @@ export class SrlEditor {
   /** Its argument that is picked, by its place. @type {string | null} */
   #active = null;
   #text = new IndexedText("", []);
+  /** Whether the example has just been opened: its first predicate is the one to look at. */
+  #isFresh = true;
   /** @type {Map<string, Promise<Roleset[]>>} */
   #rolesets = new Map();
 
-  /** @param {Desk} desk */
-  constructor(desk) {
-    this.desk = desk;
-    this.roles = new Map(desk.schema.roles.map((role) => [role.name, role]));
+  /** @param {WorkbenchContext} ctx */
+  constructor(ctx) {
+    this.ctx = ctx;
+    this.roles = new Map(ctx.schema.roles.map((role) => [role.name, role]));
     this.palette = new Palette(find("#palette"), (role) => this.#choose(role));
     this.predicates = find("#predicates");
     this.arguments = find("#arguments");
@@ -39,10 +43,9 @@ export class SrlEditor {
     this.view = new TextView(find("#text"), {
       selected: (range) => range && this.#active && this.#pickArgument(null),
       picked: (id) => this.#picked(id),
+      blank: () => this.ctx.say(t("only_blanks")),
     });
-    const mark = find("#mark-predicate");
-    mark.addEventListener("pointerdown", (event) => event.preventDefault());
-    mark.addEventListener("click", () => this.#markPredicate());
+    find("#mark-predicate").addEventListener("click", () => this.#markPredicate());
   }
 
   /** @returns {Payload} */
@@ -50,21 +53,41 @@ export class SrlEditor {
     return { predicates: [] };
   }
 
-  /** @param {import("./api.js").Example} example */
+  /** @param {import("./api.js").WorkItem} example */
   show(example) {
     this.#text = new IndexedText(example.inputs.text, example.inputs.tokens);
-    const first = example.annotation?.predicates?.[0];
-    this.#current = first ? placeOf(first) : null;
-    this.#active = null;
+    this.#current = this.#active = null;
+    this.#isFresh = true;
+    this.predicates.replaceChildren();
+    this.arguments.replaceChildren();
     this.view.show(this.#text);
+  }
+
+  /**
+   * @param {Payload} payload
+   * @returns {import("./comparison.js").Line[]}
+   */
+  describe(payload) {
+    const words = (/** @type {Range} */ { start, end }) => this.#text.slice(start, end);
+    return (payload.predicates ?? []).flatMap((predicate) => [
+      { words: words(predicate), label: predicate.sense || t("predicate_tag"), color: PREDICATE, key: `${placeOf(predicate)} ${predicate.sense}` },
+      ...predicate.arguments.map((item) => ({
+        words: words(item),
+        label: item.role,
+        color: this.#color(item.role),
+        key: `${placeOf(predicate)} ${placeOf(item)} ${item.role}`,
+        isPart: true,
+      })),
+    ]);
   }
 
   /** @param {Payload} payload */
   render(payload) {
     const predicates = payload.predicates ?? [];
     if (!predicates.some((item) => placeOf(item) === this.#current)) {
-      this.#current = predicates.length ? placeOf(predicates[predicates.length - 1]) : null;
+      this.#current = predicates.length ? placeOf(predicates[this.#isFresh ? 0 : predicates.length - 1]) : null;
     }
+    this.#isFresh = false;
     const current = this.#predicate();
     if (!current?.arguments.some((item) => placeOf(item) === this.#active)) this.#active = null;
     this.view.paint([
@@ -72,7 +95,7 @@ export class SrlEditor {
         id: `p:${placeOf(item)}`,
         ...range(item),
         tag: item === current ? item.sense || t("predicate_tag") : "",
-        color: item === current ? "#b45309" : OTHER,
+        color: item === current ? PREDICATE : OTHER,
         kind: item === current ? "piece-predicate" : "piece-other",
       })),
       ...(current?.arguments ?? []).map((item) => ({
@@ -83,10 +106,13 @@ export class SrlEditor {
         active: placeOf(item) === this.#active,
       })),
     ]);
-    this.predicates.replaceChildren(...predicates.map((item) => this.#predicateRow(item)));
+    const predicateLook = (/** @type {Predicate} */ item) =>
+      `${placeOf(item)} ${item.sense} ${item.arguments.length} ${item === current}`;
+    renderRows(this.predicates, predicates, predicateLook, (item) => this.#predicateRow(item));
     find("#predicates-empty").hidden = predicates.length > 0;
     find("#frame").hidden = !current;
-    this.arguments.replaceChildren(...(current?.arguments ?? []).map((item) => this.#argumentRow(item)));
+    const argumentLook = (/** @type {Argument} */ item) => `${placeOf(item)} ${item.role} ${placeOf(item) === this.#active}`;
+    renderRows(this.arguments, current?.arguments ?? [], argumentLook, (item) => this.#argumentRow(item));
     const active = current?.arguments.find((item) => placeOf(item) === this.#active);
     this.palette.press(active ? [baseOf(active.role)] : []);
     this.#renderSenses(current);
@@ -106,17 +132,18 @@ export class SrlEditor {
     const move = (/** @type {1 | -1} */ step, extend = false) => () => this.view.move(step, extend);
     const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => `Shift+Digit${n}`);
     return [
-      { keys: ["ArrowRight"], shown: "→", text: t("key_next_word"), run: move(1) },
-      { keys: ["ArrowLeft"], shown: "←", text: t("key_previous_word"), run: move(-1) },
-      { keys: ["Shift+ArrowRight"], shown: "⇧ →", text: t("key_grow"), run: move(1, true) },
-      { keys: ["Shift+ArrowLeft"], shown: "⇧ ←", text: t("key_shrink"), run: move(-1, true) },
-      { keys: ["P"], shown: "⇧ P", text: t("key_predicate"), run: () => this.#markPredicate() },
+      { keys: ["ArrowRight"], shown: "→", text: t("key_next_word"), run: move(1), repeats: true },
+      { keys: ["ArrowLeft"], shown: "←", text: t("key_previous_word"), run: move(-1), repeats: true },
+      { keys: ["Shift+ArrowRight"], shown: "⇧ →", text: t("key_grow"), run: move(1, true), repeats: true },
+      { keys: ["Shift+ArrowLeft"], shown: "⇧ ←", text: t("key_shrink"), run: move(-1, true), repeats: true },
+      { keys: ["Shift+p"], shown: "⇧ P", text: t("key_predicate"), run: () => this.#markPredicate() },
       { keys: digits, shown: "⇧ 1 … 9", text: t("key_sense"), run: (event) => this.#chooseSense(Number(event.code.slice(5)) - 1) },
-      { keys: ["]"], shown: "]", text: t("key_next_predicate"), run: () => this.#walk(1) },
-      { keys: ["["], shown: "[", text: t("key_previous_predicate"), run: () => this.#walk(-1) },
-      { keys: [";"], shown: ";", text: t("key_next_argument"), run: () => this.#walkArguments() },
-      { keys: ["C"], shown: "⇧ C", text: t("key_continuation"), run: () => this.#prefix("C-") },
-      { keys: ["R"], shown: "⇧ R", text: t("key_reference"), run: () => this.#prefix("R-") },
+      { keys: ["Shift+v"], shown: "⇧ V", text: t("key_next_sense"), run: () => this.#nextSense() },
+      { keys: ["]"], shown: "]", text: t("key_next_predicate"), run: () => this.#walk(1), repeats: true },
+      { keys: ["["], shown: "[", text: t("key_previous_predicate"), run: () => this.#walk(-1), repeats: true },
+      { keys: [";"], shown: ";", text: t("key_next_argument"), run: () => this.#walkArguments(), repeats: true },
+      { keys: ["Shift+c"], shown: "⇧ C", text: t("key_continuation"), run: () => this.#prefix("C-") },
+      { keys: ["Shift+r"], shown: "⇧ R", text: t("key_reference"), run: () => this.#prefix("R-") },
       { keys: ["Delete", "Backspace"], shown: "⌫", text: t("key_remove"), run: () => this.#removePicked() },
       { keys: ["Escape"], shown: "Esc", text: t("key_deselect"), run: () => (this.view.select(null), this.#pickArgument(null)) },
     ];
@@ -204,7 +231,7 @@ export class SrlEditor {
   #lookUp(words) {
     let found = this.#rolesets.get(words);
     if (!found) {
-      found = this.desk.api.rolesets(words).then(
+      found = this.ctx.api.rolesets(words).then(
         (answer) => answer.items,
         () => (this.#rolesets.delete(words), []),
       );
@@ -214,16 +241,17 @@ export class SrlEditor {
   }
 
   #markPredicate() {
-    const place = this.view.selection;
+    // A click inside an argument picks that; the word that was clicked can be a predicate all the same.
+    const place = this.view.selection ?? (this.#active ? this.view.clickedWord : null);
     if (!place) {
-      this.desk.say(t("select_predicate"));
+      this.ctx.say(t("select_predicate"));
       return;
     }
-    const { predicates = [] } = this.desk.payload;
+    const { predicates = [] } = this.ctx.payload;
     this.#current = placeOf(place);
     this.#active = null;
     this.view.select(null);
-    if (predicates.some((item) => placeOf(item) === this.#current)) this.render(this.desk.payload);
+    if (predicates.some((item) => placeOf(item) === this.#current)) this.render(this.ctx.payload);
     else this.#change([...predicates, { ...place, sense: null, arguments: [] }]);
   }
 
@@ -231,7 +259,7 @@ export class SrlEditor {
   #choose(role) {
     const current = this.#predicate();
     if (!current) {
-      this.desk.say(t("predicate_first"));
+      this.ctx.say(t("predicate_first"));
       return;
     }
     if (this.#active) {
@@ -241,21 +269,24 @@ export class SrlEditor {
     }
     const place = this.view.selection;
     if (!place) {
-      this.desk.say(t("select_argument"));
+      this.ctx.say(t("select_argument"));
       return;
     }
     // A word plays one role for a predicate: what was there gives way (and undo brings it back).
     const apart = current.arguments.filter((item) => item.end <= place.start || place.end <= item.start);
+    const replaced = current.arguments.filter((item) => !apart.includes(item));
+    const words = (/** @type {Range} */ { start, end }) => this.#text.slice(start, end);
+    const instead = replaced.map((item) => `${words(item)} (${item.role})`).join("”, “");
     this.view.select(null);
     this.#update({ ...current, arguments: [...apart, { ...place, role }] });
-    this.desk.say(t("added", { words: this.#text.slice(place.start, place.end), label: role }));
+    this.ctx.say(t(replaced.length ? "replaced" : "added", { words: words(place), label: role, instead }));
   }
 
   /** @param {"C-" | "R-"} prefix */
   #prefix(prefix) {
     const active = this.#predicate()?.arguments.find((item) => placeOf(item) === this.#active);
     if (!active) {
-      this.desk.say(t("pick_argument"));
+      this.ctx.say(t("pick_argument"));
       return;
     }
     this.#setRole(active.role.startsWith(prefix) ? baseOf(active.role) : prefix + baseOf(active.role));
@@ -285,6 +316,15 @@ export class SrlEditor {
     if (known[place]) this.#setSense(known[place].id);
   }
 
+  /** The sense after the one that is chosen; none after the last. */
+  async #nextSense() {
+    const current = this.#predicate();
+    if (!current) return;
+    const known = await this.#lookUp(this.#text.slice(current.start, current.end));
+    const at = known.findIndex((roleset) => roleset.id === current.sense);
+    if (known.length) this.#setSense(known[at + 1]?.id ?? null);
+  }
+
   #removePicked() {
     if (this.#active) this.#removeArgument(this.#active);
     else if (this.#current) this.#removePredicate(this.#current);
@@ -298,14 +338,14 @@ export class SrlEditor {
 
   /** @param {string} place */
   #removePredicate(place) {
-    this.#change((this.desk.payload.predicates ?? []).filter((item) => placeOf(item) !== place));
+    this.#change((this.ctx.payload.predicates ?? []).filter((item) => placeOf(item) !== place));
   }
 
   /** @param {Predicate} predicate */
   #update(predicate) {
     const sorted = [...predicate.arguments].sort((a, b) => a.start - b.start || a.end - b.end);
     this.#change(
-      (this.desk.payload.predicates ?? []).map((item) =>
+      (this.ctx.payload.predicates ?? []).map((item) =>
         placeOf(item) === placeOf(predicate) ? { ...predicate, arguments: sorted } : item,
       ),
     );
@@ -313,7 +353,7 @@ export class SrlEditor {
 
   /** @param {Predicate[]} predicates */
   #change(predicates) {
-    this.desk.change({ predicates: [...predicates].sort((a, b) => a.start - b.start || a.end - b.end) });
+    this.ctx.change({ predicates: [...predicates].sort((a, b) => a.start - b.start || a.end - b.end) });
   }
 
   /** @param {string} id */
@@ -338,12 +378,12 @@ export class SrlEditor {
   #pickArgument(place) {
     if (place && this.view.selection) this.view.select(null);
     this.#active = place;
-    this.render(this.desk.payload);
+    this.render(this.ctx.payload);
   }
 
   /** @param {1 | -1} step */
   #walk(step) {
-    const { predicates = [] } = this.desk.payload;
+    const { predicates = [] } = this.ctx.payload;
     if (!predicates.length) return;
     const at = predicates.findIndex((item) => placeOf(item) === this.#current);
     this.#current = placeOf(predicates[(at + step + predicates.length) % predicates.length]);
@@ -358,7 +398,7 @@ export class SrlEditor {
   }
 
   #predicate() {
-    return (this.desk.payload.predicates ?? []).find((item) => placeOf(item) === this.#current);
+    return (this.ctx.payload.predicates ?? []).find((item) => placeOf(item) === this.#current);
   }
 
   /** @param {string} role */

@@ -3,74 +3,117 @@
 
 import { applyColor } from "../colors.js";
 import { h } from "./dom.js";
+import { caretAt, isControl } from "./pointer.js";
+import { levelsOf, segmentsOf } from "./segments.js";
 import { IndexedText } from "./text.js";
 
 /**
  * @typedef {{start: number, end: number}} Range code points
  * @typedef {{id: string, start: number, end: number, tag: string, color: string, kind?: string, active?: boolean}} PaintedSpan
+ * @typedef {{start: number, end: number, unit: number, signature: string, node: Text, elements: HTMLElement[]}} Piece
  */
 
 export class TextView {
   /** The selected range. @type {Range | null} */
   selection = null;
+  /** The word that was clicked last, where the click picked a span. @type {Range | null} */
+  clickedWord = null;
   #text = new IndexedText("", []);
   /** @type {PaintedSpan[]} */
   #spans = [];
-  /** Pieces of the text in order. @type {{unit: number, node: Text}[]} */
+  /** The text in order, cut wherever a span begins or ends. @type {Piece[]} */
   #pieces = [];
+  /** @type {WeakMap<Node, number>} */
+  #unitOf = new WeakMap();
   /** The tokens where a selection by keys began, and where it is now; they stay when it is gone, -1 before the first. */
   #anchor = -1;
   #focus = -1;
-  #pressed = false;
+  /** Where a pointer went down. @type {PointerEvent | null} */
+  #down = null;
   #timer = 0;
   #exact = false;
-  /** The release of a pointer whose selection is not taken yet. @type {PointerEvent | null} */
+  /** The release of a pointer whose selection is not taken yet. @type {{down: PointerEvent, up: PointerEvent} | null} */
   #due = null;
 
   /**
    * @param {HTMLElement} root
-   * @param {{selected: (range: Range | null) => void, picked: (id: string) => void}} listener
+   * @param {{selected: (range: Range | null) => void, picked: (id: string) => void, blank: () => void}} listener
+   * `blank` hears of a selection that holds nothing but blanks.
    */
   constructor(root, listener) {
     this.root = root;
     this.listener = listener;
-    root.addEventListener("pointerdown", () => (this.#pressed = true));
+    document.addEventListener("pointerdown", (event) => {
+      this.#settleDue();
+      this.#down = event.button === 0 && !isControl(event.target) ? event : null;
+    }, true);
     document.addEventListener("pointerup", (event) => this.#released(event));
-    document.addEventListener("pointercancel", () => (this.#pressed = false));
+    document.addEventListener("pointercancel", () => (this.#down = null));
     document.addEventListener("selectionchange", () => this.#changed());
     // What is done next builds on the selection, however quickly it follows.
-    for (const kind of ["keydown", "pointerdown"]) document.addEventListener(kind, () => this.#settleDue(), true);
+    document.addEventListener("keydown", () => this.#settleDue(), true);
   }
 
   /** @param {IndexedText} text */
   show(text) {
     this.#text = text;
     this.#spans = [];
-    this.selection = null;
+    this.#pieces = [];
+    this.selection = this.clickedWord = null;
     this.#anchor = this.#focus = -1;
+    this.root.replaceChildren();
     this.root.scrollTop = 0;
     this.paint([]);
   }
 
   /**
-   * Shows these spans and no others.
+   * Shows these spans and no others. Only the pieces of the text that look different are made anew.
    * @param {PaintedSpan[]} spans
    */
   paint(spans) {
     this.#spans = spans;
-    const levels = stack(spans);
-    const depth = Math.max(0, ...levels.values());
-    const bounds = new Set([0, this.#text.length]);
-    for (const span of spans) bounds.add(span.start).add(span.end);
-    const edges = [...bounds].sort((a, b) => a - b);
-    this.#pieces = [];
-    const nodes = edges.slice(0, -1).flatMap((start, i) => {
-      const covering = spans.filter((span) => span.start <= start && edges[i + 1] <= span.end);
-      return this.#piece(start, edges[i + 1], covering, levels, depth);
-    });
-    this.root.replaceChildren(...nodes);
-    this.root.style.setProperty("--levels", String(depth));
-    if (this.selection) this.#select(this.selection);
+    const levels = levelsOf(spans);
+    let depth = 0;
+    for (const level of levels.values()) depth = Math.max(depth, level);
+    const segments = segmentsOf(spans, this.#text.length);
+    const old = this.#pieces;
+    /** @type {Piece[]} */
+    const pieces = [];
+    let [i, isChanged] = [0, false];
+    for (let j = 0; j < segments.length; ) {
+      const { start, end, covering } = segments[j];
+      const signature = signatureOf(covering, levels, end);
+      if (old[i]?.start === start && old[i].end === end && old[i].signature === signature) {
+        pieces.push(old[i]);
+        [i, j] = [i + 1, j + 1];
+        continue;
+      }
+      // From here to the next edge that both share, the old pieces give way to the new ones.
+      isChanged = true;
+      let [oldEnd, newEnd] = [old[i]?.end ?? Infinity, end];
+      const made = [this.#piece(start, end, covering, levels, signature)];
+      const gone = old[i] ? [old[i]] : [];
+      [i, j] = [i + 1, j + 1];
+      while (oldEnd !== newEnd && (i < old.length || j < segments.length)) {
+        if (oldEnd < newEnd) {
+          gone.push(old[i]);
+          oldEnd = old[i].end;
+          i += 1;
+        } else {
+          const next = segments[j];
+          made.push(this.#piece(next.start, next.end, next.covering, levels, signatureOf(next.covering, levels, next.end)));
+          newEnd = next.end;
+          j += 1;
+        }
+      }
+      const before = gone[0]?.elements[0] ?? null;
+      for (const piece of made) for (const element of piece.elements) this.root.insertBefore(element, before);
+      for (const piece of gone) for (const element of piece.elements) element.remove();
+      pieces.push(...made);
+    }
+    this.#pieces = pieces;
+    if (this.root.style.getPropertyValue("--levels") !== String(depth)) this.root.style.setProperty("--levels", String(depth));
+    if (isChanged && this.selection) this.#select(this.selection);
   }
 
   /**
@@ -79,6 +122,7 @@ export class TextView {
    */
   select(range) {
     this.selection = range;
+    this.clickedWord = null;
     if (range) this.#select(range);
     else getSelection()?.removeAllRanges();
     this.listener.selected(range);
@@ -109,18 +153,20 @@ export class TextView {
    * @param {number} end
    * @param {PaintedSpan[]} covering
    * @param {Map<string, number>} levels
-   * @param {number} depth
+   * @param {string} signature
+   * @returns {Piece}
    */
-  #piece(start, end, covering, levels, depth) {
+  #piece(start, end, covering, levels, signature) {
     const node = document.createTextNode(this.#text.slice(start, end));
-    this.#pieces.push({ unit: this.#text.unit(start), node });
-    if (!covering.length) return [h("span", {}, node)];
+    const unit = this.#text.unit(start);
+    this.#unitOf.set(node, unit);
+    if (!covering.length) return { start, end, unit, signature, node, elements: [h("span", {}, node)] };
     const inner = covering.reduce((a, b) => (b.end - b.start < a.end - a.start ? b : a));
     const piece = h("span.piece", { "data-spans": covering.map((span) => span.id).join(" ") }, node);
     applyColor(piece, inner.color);
     piece.classList.toggle("piece-active", covering.some((span) => span.active));
     for (const kind of new Set(covering.map((span) => span.kind))) if (kind) piece.classList.add(kind);
-    piece.style.boxShadow = lines(covering, levels, depth);
+    piece.style.boxShadow = lines(covering, levels);
     const tags = covering
       .filter((span) => span.end === end && span.tag)
       .sort((a, b) => a.end - a.start - (b.end - b.start))
@@ -131,52 +177,75 @@ export class TextView {
         tag.classList.toggle("piece-tag-active", Boolean(span.active));
         return tag;
       });
-    return [piece, ...tags];
+    return { start, end, unit, signature, node, elements: [piece, ...tags] };
   }
 
   /** @param {PointerEvent} event */
   #released(event) {
-    const inside = this.#pressed;
-    this.#pressed = false;
-    if (!inside) return;
+    const down = this.#down;
+    this.#down = null;
+    if (!down || !(this.#isInside(down) || this.#isInside(event))) return;
     this.#exact = event.altKey;
     // A click that ends a selection empties it only after this event.
-    this.#due = event;
+    this.#due = { down, up: event };
     setTimeout(() => this.#settleDue(), 0);
   }
 
   #changed() {
-    if (this.#pressed) return;
+    if (this.#down) return;
     clearTimeout(this.#timer);
     // The handles of a touch screen send no pointer events: the selection is taken when it rests.
-    this.#timer = setTimeout(() => this.#settle(null), 250);
+    this.#timer = setTimeout(() => this.#settle(), 250);
   }
 
   #settleDue() {
-    const event = this.#due;
+    const due = this.#due;
     this.#due = null;
-    if (event) this.#settle(event);
+    if (due && this.#isInside(due.down) && this.#isInside(due.up)) this.#settle(due.up);
+    else if (due) this.#settleOverTheEdge(due.down, due.up);
   }
 
-  /** @param {PointerEvent | null} event */
+  /**
+   * Takes what the browser has selected.
+   * @param {PointerEvent} [event] the release that ended it, if one did
+   */
   #settle(event) {
     const chosen = getSelection();
-    if (!chosen?.rangeCount || !this.root.contains(chosen.anchorNode) || !this.root.contains(chosen.focusNode)) {
-      return;
-    }
+    if (!chosen?.rangeCount || !this.root.contains(chosen.anchorNode) || !this.root.contains(chosen.focusNode)) return;
     if (chosen.isCollapsed) {
       if (event) this.#clicked(event, this.#point(chosen.anchorNode, chosen.anchorOffset));
       return;
     }
     const range = chosen.getRangeAt(0);
-    const start = this.#point(range.startContainer, range.startOffset);
-    const end = this.#point(range.endContainer, range.endOffset);
+    this.#take(this.#point(range.startContainer, range.startOffset), this.#point(range.endContainer, range.endOffset));
+  }
+
+  /**
+   * Takes a drag of which one end lies outside of the text: it selects up to the edge.
+   * @param {PointerEvent} down
+   * @param {PointerEvent} up
+   */
+  #settleOverTheEdge(down, up) {
+    const [from, to] = [this.#edge(down), this.#edge(up)];
+    if (from !== to) this.#take(Math.min(from, to), Math.max(from, to));
+  }
+
+  /**
+   * @param {number} start
+   * @param {number} end
+   */
+  #take(start, end) {
     const snapped = this.#exact ? this.#text.snapToCharacters(start, end) : this.#text.snap(start, end);
-    if (!snapped) return;
-    if (this.selection?.start === snapped.start && this.selection.end === snapped.end) return;
-    this.#anchor = this.#text.tokenAt(snapped.start);
-    this.#focus = this.#text.tokenAt(snapped.end - 1);
-    this.select(snapped);
+    const range = snapped && this.#text.trim(snapped.start, snapped.end);
+    if (!range) {
+      this.select(null);
+      this.listener.blank();
+      return;
+    }
+    if (this.selection?.start === range.start && this.selection.end === range.end) return;
+    this.#anchor = this.#text.tokenAt(range.start);
+    this.#focus = this.#text.tokenAt(range.end - 1);
+    this.select(range);
   }
 
   /**
@@ -188,16 +257,37 @@ export class TextView {
     const target = /** @type {Element} */ (event.target);
     const ids = (target.closest("[data-spans]")?.getAttribute("data-spans") ?? "").split(" ").filter(Boolean);
     const hit = this.#spans.filter((span) => ids.includes(span.id)).sort((a, b) => a.end - a.start - (b.end - b.start));
+    const token = this.#text.tokenAt(point);
+    const [start, end] = this.#text.tokens[token] ?? [0, 0];
     if (hit.length && !event.shiftKey) {
       const at = hit.findIndex((span) => span.active);
       this.listener.picked(hit[(at + 1) % hit.length].id);
+      if (token >= 0) this.clickedWord = { start, end };
       return;
     }
-    const token = this.#text.tokenAt(point);
     if (token < 0) return;
-    const [start, end] = this.#text.tokens[token];
     this.#anchor = this.#focus = token;
     this.select({ start, end });
+  }
+
+  /** @param {PointerEvent} event */
+  #isInside({ target }) {
+    return this.root.contains(/** @type {Node | null} */ (target));
+  }
+
+  /**
+   * The place in the text that is nearest to a pointer.
+   * @param {PointerEvent} event
+   */
+  #edge({ clientX, clientY }) {
+    const box = this.root.getBoundingClientRect();
+    const isAllSeen = this.root.scrollHeight <= this.root.clientHeight;
+    if (isAllSeen && clientY >= box.bottom) return this.#text.length;
+    if (isAllSeen && clientY <= box.top) return 0;
+    const inside = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) =>
+      Math.min(high - 3, Math.max(low + 3, value));
+    const caret = caretAt(inside(clientX, box.left, box.right), inside(clientY, box.top, box.bottom));
+    return caret && this.root.contains(caret.node) ? this.#point(caret.node, caret.offset) : this.#text.length;
   }
 
   /**
@@ -207,6 +297,8 @@ export class TextView {
    */
   #point(node, offset) {
     if (!node) return 0;
+    const unit = this.#unitOf.get(node);
+    if (unit !== undefined) return this.#text.point(unit + offset);
     const range = document.createRange();
     range.setStart(this.root, 0);
     range.setEnd(node, offset);
@@ -215,24 +307,29 @@ export class TextView {
 
   /** @param {Range} range */
   #select({ start, end }) {
-    const [from, to] = [this.#place(this.#text.unit(start), true), this.#place(this.#text.unit(end), false)];
+    const [from, to] = [this.#place(start, true), this.#place(end, false)];
     if (from && to) getSelection()?.setBaseAndExtent(from.node, from.offset, to.node, to.offset);
   }
 
   /**
    * The node and offset of a place. On an edge between pieces, a start lies in the one behind it.
-   * @param {number} unit
+   * @param {number} point
    * @param {boolean} isStart
    */
-  #place(unit, isStart) {
-    const behind = this.#pieces.findIndex((piece) => (isStart ? piece.unit > unit : piece.unit >= unit));
-    const piece = this.#pieces.at(behind < 0 ? -1 : Math.max(0, behind - 1));
-    return piece && { node: piece.node, offset: Math.min(unit - piece.unit, piece.node.length) };
+  #place(point, isStart) {
+    let [low, high] = [0, this.#pieces.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isStart ? this.#pieces[middle].end > point : this.#pieces[middle].end >= point) high = middle;
+      else low = middle + 1;
+    }
+    const piece = this.#pieces[low];
+    return piece && { node: piece.node, offset: Math.min(this.#text.unit(point) - piece.unit, piece.node.length) };
   }
 
   /** @param {number} token */
   #reveal(token) {
-    const place = this.#place(this.#text.unit(this.#text.tokens[token][0]), true);
+    const place = this.#place(this.#text.tokens[token][0], true);
     if (!place) return;
     const range = document.createRange();
     range.setStart(place.node, place.offset);
@@ -242,37 +339,30 @@ export class TextView {
 }
 
 /**
- * A level for each span, so that the lines under spans that share text do not meet: short ones lie on top.
- * @param {PaintedSpan[]} spans
- * @returns {Map<string, number>}
+ * All that a piece shows: pieces with the same one look the same.
+ * @param {PaintedSpan[]} covering
+ * @param {Map<string, number>} levels
+ * @param {number} end
  */
-function stack(spans) {
-  const levels = new Map();
-  const placed = /** @type {PaintedSpan[]} */ ([]);
-  for (const span of [...spans].sort((a, b) => a.end - a.start - (b.end - b.start))) {
-    const taken = new Set(
-      placed.filter((other) => other.start < span.end && span.start < other.end).map((other) => levels.get(other.id)),
-    );
-    let level = 0;
-    while (taken.has(level)) level += 1;
-    levels.set(span.id, level);
-    placed.push(span);
+function signatureOf(covering, levels, end) {
+  let signature = "";
+  for (const { id, tag, color, kind, active, end: spanEnd } of covering) {
+    signature += `${id} ${levels.get(id)} ${color} ${kind ?? ""} ${active ? 1 : 0} ${spanEnd === end ? tag : ""}\n`;
   }
-  return levels;
+  return signature;
 }
 
 /**
  * The lines under a piece, one a level, as stacked shadows.
  * @param {PaintedSpan[]} covering
  * @param {Map<string, number>} levels
- * @param {number} depth
  */
-function lines(covering, levels, depth) {
+function lines(covering, levels) {
+  const byLevel = new Map(covering.map((span) => [levels.get(span.id) ?? 0, span.color]));
   const shadows = [];
-  for (let level = 0; level <= depth; level += 1) {
-    const span = covering.find((item) => levels.get(item.id) === level);
+  for (let level = 0; level <= Math.max(...byLevel.keys()); level += 1) {
     if (level) shadows.push(`0 ${level * 4}px 0 var(--surface)`);
-    shadows.push(`0 ${level * 4 + 2}px 0 ${span ? span.color : "var(--surface)"}`);
+    shadows.push(`0 ${level * 4 + 2}px 0 ${byLevel.get(level) ?? "var(--surface)"}`);
   }
   return shadows.join(", ");
 }

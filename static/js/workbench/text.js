@@ -63,6 +63,20 @@ export class IndexedText {
   }
 
   /**
+   * A range without the blanks at its ends; null for blanks alone.
+   * @param {number} start
+   * @param {number} end
+   * @returns {{start: number, end: number} | null}
+   */
+  trim(start, end) {
+    const words = this.slice(start, end);
+    const [head, tail] = [words.length - words.trimStart().length, words.trimEnd().length];
+    if (head >= tail) return null;
+    const unit = this.unit(start);
+    return { start: this.point(unit + head), end: this.point(unit + tail) };
+  }
+
+  /**
    * A range widened to whole characters as people see them, so that no emoji is cut in two.
    * @param {number} start
    * @param {number} end

@@ -1,33 +1,48 @@
 // @ts-check
 /** The workbench: brings the example, keeps what is done to it, saves it, brings the next. */
 
+import { showFacts, showProgress } from "./about.js";
 import { Api, Refused, Unreachable } from "./api.js";
+import { Banner } from "./banner.js";
+import { listenToButtons, listenToKeys } from "./controls.js";
 import { Dialogs } from "./dialogs.js";
-import { find, h } from "./dom.js";
-import { dispatch, isElsewhere } from "./keys.js";
-import { Drafts, Outbox } from "./outbox.js";
+import { find } from "./dom.js";
+import { Drafts } from "./drafts.js";
+import { showFinished } from "./finished.js";
+import { LeaseKeeper } from "./lease.js";
+import { showConnection, showProblem, showRefusal } from "./notices.js";
+import { Outbox } from "./outbox.js";
+import { Stopwatch } from "./stopwatch.js";
 import { t } from "./strings.js";
+import { Trail } from "./trail.js";
 
 /**
- * @typedef {import("./api.js").Example} Example
+ * @typedef {import("./api.js").WorkItem} WorkItem
  * @typedef {import("./api.js").Payload} Payload
  * @typedef {{name: string, title: string | null, color: string, hotkey: string | null, description: string}} Label
  * @typedef {{mode?: string, labels: Label[], roles: Label[]}} Schema
  * @typedef {{id: string, name: string, task: string, language: string, schema: Schema}} Project
+ * @typedef {{project: Project, person: {id: string, name: string}, urls: {api: string}, lease_seconds: number,
+ *   worklist: number[] | null}} Settings
  *
  * What a task's editor sees of the workbench:
- * @typedef {{schema: Schema, api: Api, payload: Payload, change: (payload: Payload) => void,
- *   save: () => void, say: (words: string) => void}} Desk
+ * @typedef {{schema: Schema, api: Api, payload: Payload, change: (payload: Payload) => void, save: () => void,
+ *   savesAtOnce: () => boolean, say: (words: string) => void}} WorkbenchContext
  *
  * What the workbench wants of a task's editor:
- * @typedef {{empty: () => Payload, show: (example: Example) => void, render: (payload: Payload) => void,
- *   missing: (payload: Payload) => string, key: (event: KeyboardEvent) => boolean,
- *   bindings: () => import("./keys.js").Binding[]}} Editor
+ * @typedef {{empty: () => Payload, show: (item: WorkItem) => void, render: (payload: Payload) => void,
+ *   missing: (payload: Payload) => string, describe: (payload: Payload) => import("./comparison.js").Line[],
+ *   key: (event: KeyboardEvent) => boolean, bindings: () => import("./keys.js").Binding[]}} Editor
  */
 
+/** What a save does, by what this person may do. @type {Record<string, import("./api.js").Effect>} */
+const EFFECTS = { write: "stand", replace: "replace", propose: "propose" };
+/** Keys that work when no example is open. */
+const ALWAYS = ["previous", "history", "help", "guidelines", "undo"];
+
 export class Workbench {
-  /** @type {Example | null} */
-  #example = null;
+  /** @type {WorkItem | null} */
+  #item = null;
   /** @type {Payload} */
   payload = {};
   /** @type {Payload[]} */
@@ -37,37 +52,51 @@ export class Workbench {
   #isBusy = false;
   /** The example that was saved last, for going back by undo. @type {number | null} */
   #last = null;
+  /** What was stored of the example that is open, as `#snapshot` writes it. */
+  #stored = "";
   #seconds = new Stopwatch();
 
   /**
-   * @param {Project} project
-   * @param {{api: string}} urls
-   * @param {new (desk: Desk) => Editor} EditorType
+   * @param {Settings} settings
+   * @param {new (ctx: WorkbenchContext) => Editor} EditorType
    */
-  constructor(project, urls, EditorType) {
-    this.project = project;
+  constructor({ project, person, urls, lease_seconds, worklist }, EditorType) {
     this.schema = project.schema;
     this.api = new Api(urls.api);
-    this.outbox = new Outbox(this.api, project.id, (isReachable) => this.#connection(isReachable));
-    this.drafts = new Drafts(project.id);
+    this.outbox = new Outbox(this.api, person.id, project.id, showConnection);
+    this.drafts = new Drafts(person.id, project.id);
+    this.isWorklist = worklist !== null;
+    this.trail = new Trail(worklist ?? []);
+    this.lease = new LeaseKeeper(this.api, lease_seconds, (id, current) => this.#leaseLost(id, current));
     this.comment = /** @type {HTMLTextAreaElement} */ (find("#comment"));
     this.editor = new EditorType(this);
-    this.bindings = [...this.#commands(), ...this.editor.bindings()];
-    this.dialogs = new Dialogs(this.api, this.bindings, (id) => this.open(id));
-    this.#listen();
+    this.banner = new Banner(person.id, (payload) => this.editor.describe(payload), (payload, comment) => this.#use(payload, comment));
+    this.commands = this.#commands();
+    const bindings = [...Object.values(this.commands), ...this.editor.bindings()].filter((binding) => binding.text);
+    this.dialogs = new Dialogs(this.api, bindings, (id) => this.open(id));
+    const always = ALWAYS.map((name) => this.commands[name]);
+    listenToKeys(() => (this.#item ? bindings : always), (event) => this.#item && this.editor.key(event));
+    listenToButtons(this.commands);
+    this.comment.addEventListener("input", () => this.#keepDraft());
   }
 
   /**
    * Begins: sends what an earlier page could not, then shows the example that came with the page, or the next.
-   * @param {Example | null} example
+   * @param {WorkItem | null} item
    */
-  async start(example) {
+  async start(item) {
     await this.#busy(async () => {
       const { sent, refused } = await this.outbox.flush();
-      if (example) this.#show(sent ? await this.api.example(example.id) : example);
-      else await this.#next(null);
+      for (const { example, saving } of refused) this.drafts.keep(example, saving);
+      if (item) this.#show(sent ? await this.api.example(item.id) : item);
+      else await this.#fetchNext(null);
       if (sent) this.say(t("sent_late", { n: sent }));
-      if (refused.length) this.#problem(t("refused_late", { n: refused.length }));
+      const ofOthers = this.outbox.ofOthers();
+      if (ofOthers) showProblem(t("others_unsent", { n: ofOthers }));
+      if (refused.length) {
+        const ids = [...new Set(refused.map(({ example }) => example))];
+        showProblem(t("refused_late", { n: refused.length }), ...ids.map((id) => ({ href: `?example=${id}`, text: `#${id}` })));
+      }
     });
   }
 
@@ -76,10 +105,7 @@ export class Workbench {
    * @param {number} id
    */
   open(id) {
-    return this.#busy(async () => {
-      this.#show(await this.api.example(id));
-      history.replaceState(null, "", `?example=${id}`);
-    });
+    return this.#busy(() => this.#fetch(id));
   }
 
   // -- what editors call ---------------------------------------------------------------------
@@ -87,7 +113,11 @@ export class Workbench {
   /** @param {Payload} payload */
   change(payload) {
     // What is being saved stands still: a key pressed meanwhile was meant for nothing that can be seen yet.
-    if (this.#isBusy) return;
+    if (this.#isBusy || !this.#item) return;
+    if (this.#item.access === "read") {
+      this.say(this.#item.access_reason);
+      return;
+    }
     this.say("");
     this.#done.push(this.payload);
     this.#undone = [];
@@ -95,7 +125,19 @@ export class Workbench {
   }
 
   save() {
-    return this.#send(false);
+    return this.#busy(async () => {
+      const item = this.#item;
+      if (!item) return;
+      if (this.#isStored()) return this.#advance(item.id);
+      const missing = this.editor.missing(this.payload);
+      if (item.access === "read" || missing) this.say(missing ? t(missing) : item.access_reason);
+      else await this.#store(item, this.payload, EFFECTS[item.access]);
+    });
+  }
+
+  /** Whether a choice that says all is saved without another key: not over what somebody else said. */
+  savesAtOnce() {
+    return this.#item?.access === "write";
   }
 
   /** @param {string} words */
@@ -103,104 +145,285 @@ export class Workbench {
     find("#said").textContent = words;
   }
 
-  // -- the flow ------------------------------------------------------------------------------
+  // -- saving --------------------------------------------------------------------------------
 
-  /** @param {boolean} skipped */
-  #send(skipped) {
+  /** Sets the example aside. Where it is labelled, or set aside already, this is moving on alone. */
+  #skip() {
     return this.#busy(async () => {
-      const example = this.#example;
-      if (!example) return;
-      const missing = skipped ? "" : this.editor.missing(this.payload);
-      if (missing) {
-        this.say(t(missing));
-        return;
-      }
-      let words = "";
-      if (skipped || !this.#isSaved()) {
-        const saved = await this.#saveOn(example, skipped, example.revision);
-        if (!saved) return;
-        this.#last = example.id;
-        words = skipped ? t("skipped") : t("saved");
-      }
-      await this.#next(example.id);
-      if (words && !find("#said").textContent) this.say(words);
+      const item = this.#item;
+      if (!item) return;
+      if (this.#canSkip(item)) await this.#store(item, null, "stand");
+      else await this.#advance(item.id);
     });
   }
 
+  /** @param {WorkItem} item */
+  #canSkip(item) {
+    const isAside = item.status === "skipped" && (item.mine?.comment ?? "") === this.comment.value;
+    return item.access === "write" && !item.standing && !isAside;
+  }
+
   /**
-   * @param {Example} example
-   * @param {boolean} skipped
-   * @param {number} base
-   * @returns {Promise<boolean>} whether it is saved
+   * Saves, and goes on to the next; what somebody said meanwhile is settled first.
+   * @param {WorkItem} item
+   * @param {Payload | null} payload null sets the example aside
+   * @param {import("./api.js").Effect} effect
+   * @returns {Promise<void>}
    */
-  async #saveOn(example, skipped, base) {
+  async #store(item, payload, effect) {
     const saving = {
-      payload: skipped ? null : this.payload,
-      skipped,
+      payload,
+      skipped: payload === null,
       comment: this.comment.value,
-      base_revision: base,
+      base: item.base,
+      effect,
       client_key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
       seconds: this.#seconds.read(),
     };
     try {
-      await this.outbox.send({ example: example.id, saving });
+      const saved = await this.outbox.send({ example: item.id, saving });
+      this.#remember(item, saving, saved);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (error.status === 409 && error.problem.current) return this.#settle(example, skipped, error.problem.current);
-      this.#refused(error);
-      return false;
+      if (error.status !== 409 || !error.problem.current) return showRefusal(error);
+      return this.#settle({ ...error.problem.current, inputs: item.inputs }, payload, error.message);
     }
-    this.drafts.drop(example.id);
-    return true;
+    const words = t(payload === null ? "skipped" : effect === "propose" ? "proposed" : "saved");
+    await this.#advance(item.id, words);
   }
 
   /**
-   * Another tab was quicker: the person decides which of the two stands.
-   * @param {Example} example
-   * @param {boolean} skipped
-   * @param {{revision: number, payload: Payload | null, comment?: string}} current
+   * What is stored is known at once, even if the next example cannot be fetched: it is not asked about again.
+   * @param {WorkItem} item
+   * @param {import("./api.js").AnnotationCreate} saving
+   * @param {import("./api.js").Saved} saved
    */
-  async #settle(example, skipped, current) {
-    const choice = await this.dialogs.conflict();
-    if (choice === "mine") return this.#saveOn(example, skipped, current.revision);
-    this.drafts.drop(example.id);
-    if (choice === "theirs") this.#show(await this.api.example(example.id));
-    return false;
+  #remember(item, saving, saved) {
+    this.drafts.drop(item.id);
+    this.#last = item.id;
+    this.#stored = this.#snapshot();
+    item.base = saved.base;
+    if (saving.skipped) {
+      item.status = "skipped";
+      item.mine = { ...saved, annotation_id: saved.id, payload: null, skipped: true, by: null, source: "person" };
+    }
+  }
+
+  /**
+   * Somebody said something while this person worked: they see both, and choose.
+   * @param {WorkItem} current
+   * @param {Payload | null} payload
+   * @param {string} why
+   * @returns {Promise<void>}
+   */
+  async #settle(current, payload, why) {
+    const { standing } = current;
+    if (payload === null) {
+      if (current.access === "write" && current.status === "open") return this.#store(current, null, "stand");
+      // What was worked on before it was to be set aside stays as a draft.
+      return this.#advance(current.id, standing ? t("not_skipped", { name: this.banner.nameOf(standing) }) : why);
+    }
+    if (standing && JSON.stringify(standing.payload) === JSON.stringify(payload)) {
+      this.drafts.drop(current.id);
+      return this.#advance(current.id, t("same_said", { name: this.banner.nameOf(standing) }));
+    }
+    if (current.access === "write" && this.#looksTheSame(current)) return this.#store(current, payload, "stand");
+    const { mine } = current;
+    const newest = [mine, ...current.others].find((said) => said?.annotation_id === current.base);
+    const columns = [
+      ...(standing ? [this.banner.column(t("stands"), standing)] : []),
+      ...(newest && newest.annotation_id !== standing?.annotation_id
+        ? [this.banner.column(t(newest === mine ? "you_said" : "also_said"), newest)]
+        : []),
+      { title: t("yours"), lines: this.editor.describe(payload), comment: this.comment.value },
+    ];
+    const isOwn = (standing ?? newest ?? mine)?.annotation_id === mine?.annotation_id;
+    const choice = await this.dialogs.conflict(why, columns, {
+      theirs: t(isOwn ? "drop_mine" : "take_theirs"),
+      ...(current.access === "write" ? { mine: t("save_mine") } : {}),
+      ...(current.access === "replace" ? { mine: t("replace_with_mine") } : {}),
+      ...(["replace", "propose"].includes(current.access) ? { beside: t("keep_beside") } : {}),
+    });
+    if (choice === "mine") return this.#store(current, payload, EFFECTS[current.access]);
+    if (choice === "beside") return this.#store(current, payload, "propose");
+    if (choice === "") return this.#adopt(current);
+    this.drafts.drop(current.id);
+    await this.#advance(current.id, t("taken_theirs"));
+  }
+
+  /**
+   * Whether this person can see nothing that was said meanwhile, such as a proposal that is for reviewers.
+   * @param {WorkItem} current
+   */
+  #looksTheSame({ standing, mine, others }) {
+    const before = this.#item;
+    const same = (/** @type {import("./api.js").Said | null | undefined} */ a, /** @type {import("./api.js").Said | null | undefined} */ b) =>
+      a?.annotation_id === b?.annotation_id;
+    return same(standing, before?.standing) && same(mine, before?.mine) && others.length === (before?.others.length ?? 0);
+  }
+
+  /**
+   * @param {number} id
+   * @param {any} current
+   */
+  #leaseLost(id, current) {
+    const item = this.#item;
+    if (item?.id !== id || this.#isBusy || !current) return;
+    if (this.#isUnchanged()) this.#show({ ...current, inputs: item.inputs });
+    else this.#adopt({ ...current, inputs: item.inputs });
+  }
+
+  /**
+   * The example as it stands by now, and under it what this person is working on.
+   * @param {WorkItem} item
+   */
+  #adopt(item) {
+    this.#item = item;
+    this.#stored = "";
+    this.lease.watch(item);
+    this.#keepDraft();
+    this.#around(item, null);
+  }
+
+  // -- moving --------------------------------------------------------------------------------
+
+  /**
+   * Goes on, and writes nothing: along the way that this page has come, else to the next of the queue.
+   * @param {number} id the example that is left
+   * @param {string} [words] to say there
+   */
+  async #advance(id, words = "") {
+    const isAlongTrail = this.isWorklist || !words;
+    const ahead = isAlongTrail ? this.trail.after : undefined;
+    if (ahead !== undefined) await this.#fetch(ahead);
+    else if (this.isWorklist) this.#endOfList();
+    else await this.#fetchNext(id);
+    if (words && !find("#said").textContent) this.say(words);
+  }
+
+  #next() {
+    return this.#busy(async () => {
+      if (this.#item) await this.#advance(this.#item.id);
+    });
+  }
+
+  /** The example before this one: on this page, else the one that this person labelled last. */
+  #previous() {
+    return this.#busy(async () => {
+      if (this.#item === null && this.trail.ids.length) return this.#fetch(this.trail.ids[this.trail.at]);
+      if (this.trail.before === undefined && !this.isWorklist) {
+        const { items } = await this.api.mine();
+        const older = items.find((item) => !this.trail.ids.includes(item.id));
+        if (older) this.trail.prepend(older.id);
+      }
+      if (this.trail.before === undefined) this.say(t("nothing_before"));
+      else await this.#fetch(this.trail.before);
+    });
+  }
+
+  /** @param {number} id */
+  async #fetch(id) {
+    this.#show(await this.api.example(id));
+    const query = new URLSearchParams(location.search);
+    query.set("example", String(id));
+    history.replaceState(null, "", `?${query}`);
   }
 
   /** @param {number | null} after */
-  async #next(after) {
-    const example = await this.api.next(after);
+  async #fetchNext(after) {
+    const item = await this.outbox.persist(() => this.api.next(after));
     if (location.search) history.replaceState(null, "", location.pathname);
-    if (example) this.#show(example);
-    else this.#finish();
+    if (item) this.#show(item);
+    else await this.#finish();
   }
 
-  /** @param {Example} example */
-  #show(example) {
-    this.#example = example;
+  async #finish() {
+    this.#close();
+    showFinished(await this.api.queue());
+    find("#finished").hidden = false;
+    find("#finished h2").focus();
+  }
+
+  #endOfList() {
+    this.#close();
+    find("#list-end").hidden = false;
+    find("#list-end h2").focus();
+  }
+
+  #close() {
+    this.#item = null;
+    this.lease.watch(null);
+    find("#desk").hidden = true;
+  }
+
+  /** @param {"mine" | "all"} whose */
+  #restore(whose) {
+    return this.#busy(async () => {
+      const { restored } = await this.api.restore(whose);
+      await this.#fetchNext(null);
+      this.say(t("restored", { n: restored }));
+    });
+  }
+
+  // -- what is open --------------------------------------------------------------------------
+
+  /** @param {WorkItem} item */
+  #show(item) {
+    this.#item = item;
     this.#done = [];
     this.#undone = [];
-    const draft = this.drafts.find(example.id, example.revision);
-    this.comment.value = draft ? draft.comment : example.comment;
+    this.#stored = "";
+    this.trail.visit(item.id);
+    this.lease.watch(item);
+    const draft = this.drafts.find(item.id);
+    const isDraftFresh = draft?.base === item.base && draft.payload !== null;
+    for (const place of ["#finished", "#list-end"]) find(place).hidden = true;
     find("#desk").hidden = false;
-    find("#finished").hidden = true;
-    this.#problem("");
+    showProblem("");
     this.say("");
-    this.editor.show(draft ? { ...example, annotation: draft.payload } : example);
-    this.payload = draft?.payload ?? example.annotation ?? this.editor.empty();
+    const before = this.#before();
+    this.comment.value = draft && isDraftFresh ? draft.comment : before.comment;
+    this.payload = (isDraftFresh ? draft?.payload : null) ?? before.payload;
+    this.editor.show(item);
     this.editor.render(this.payload);
-    this.#buttons();
-    this.#about(example);
-    if (draft) this.say(t("draft_restored"));
+    const box = /** @type {HTMLDetailsElement} */ (find("#comment-box"));
+    box.open = Boolean(this.comment.value);
+    this.#around(item, isDraftFresh ? null : draft);
+    if (isDraftFresh) this.say(t("draft_restored"));
+    if (item.changed) this.#seen(item);
     this.#seconds.start();
   }
 
-  #finish() {
-    this.#example = null;
-    find("#desk").hidden = true;
-    find("#finished").hidden = false;
-    find("#finished h2").focus();
+  /**
+   * @param {WorkItem} item
+   * @param {import("./drafts.js").Draft | null} draft
+   */
+  #around(item, draft) {
+    showProgress(item.progress);
+    showFacts(item);
+    this.banner.show(item, draft);
+    for (const button of document.querySelectorAll("[data-do=save]")) {
+      /** @type {HTMLElement} */ (button).hidden = item.access === "read";
+    }
+    find("#save-words").textContent = t(item.access === "read" ? "save_write" : `save_${item.access}`);
+    this.#buttons();
+  }
+
+  /** @param {WorkItem} item */
+  async #seen(item) {
+    try {
+      await this.api.seen(item.id);
+      const queue = await this.api.queue();
+      if (this.#item === item) showProgress(queue);
+    } catch {
+      // It stays among those that are to be seen.
+    }
+  }
+
+  /** What the editor starts from. */
+  #before() {
+    const { standing = null, mine = null } = this.#item ?? {};
+    return { payload: standing?.payload ?? mine?.payload ?? this.editor.empty(), comment: mine?.comment ?? "" };
   }
 
   /** @param {Payload} payload */
@@ -211,23 +434,36 @@ export class Workbench {
     this.#keepDraft();
   }
 
+  /**
+   * @param {Payload} payload
+   * @param {string} comment
+   */
+  #use(payload, comment) {
+    if (comment) this.comment.value = comment;
+    this.change(payload);
+    find("#text").focus();
+  }
+
   #keepDraft() {
-    const example = this.#example;
-    if (!example) return;
-    if (this.#isUnchanged()) this.drafts.drop(example.id);
-    else this.drafts.keep(example.id, { payload: this.payload, comment: this.comment.value, revision: example.revision });
+    const item = this.#item;
+    if (!item) return;
+    if (this.#isUnchanged()) this.drafts.drop(item.id);
+    else this.drafts.keep(item.id, { payload: this.payload, comment: this.comment.value, base: item.base });
   }
 
-  /** Whether the example stands as it came. */
+  #snapshot() {
+    return JSON.stringify([this.payload, this.comment.value]);
+  }
+
+  /** Whether the example is as it came. */
   #isUnchanged() {
-    const example = this.#example;
-    const before = example?.annotation ?? this.editor.empty();
-    return JSON.stringify(before) === JSON.stringify(this.payload) && example?.comment === this.comment.value;
+    const { payload, comment } = this.#before();
+    return (payload === this.payload && comment === this.comment.value) || JSON.stringify([payload, comment]) === this.#snapshot();
   }
 
-  /** Whether saving would say again what I have said already. */
-  #isSaved() {
-    return this.#isUnchanged() && Boolean(this.#example?.revision) && !this.#example?.skipped;
+  /** Whether saving would say again what stands or is stored already. */
+  #isStored() {
+    return this.#stored === this.#snapshot() || (Boolean(this.#item?.standing) && this.#isUnchanged());
   }
 
   #undo() {
@@ -237,7 +473,7 @@ export class Workbench {
       this.#undone.push(this.payload);
       this.#set(before);
       this.say(t("undone"));
-    } else if (this.#last !== null && this.#last !== this.#example?.id) {
+    } else if (this.#last !== null && this.#last !== this.#item?.id) {
       this.open(this.#last);
     }
   }
@@ -251,21 +487,6 @@ export class Workbench {
     this.#set(after);
   }
 
-  /** The example that I worked on before this one. */
-  #back() {
-    return this.#busy(async () => {
-      const { items } = await this.api.mine();
-      const here = items.findIndex((item) => item.id === this.#example?.id);
-      const before = items[here + 1];
-      if (!before) {
-        this.say(t("nothing_before"));
-        return;
-      }
-      this.#show(await this.api.example(before.id));
-      history.replaceState(null, "", `?example=${before.id}`);
-    });
-  }
-
   /**
    * One thing at a time: a key pressed while something is under way does nothing twice.
    * @param {() => Promise<void>} work
@@ -277,8 +498,8 @@ export class Workbench {
     try {
       await work();
     } catch (error) {
-      if (error instanceof Refused) this.#refused(error);
-      else if (error instanceof Unreachable) this.#problem(t("unreachable"));
+      if (error instanceof Refused) showRefusal(error);
+      else if (error instanceof Unreachable) showProblem(t("unreachable"));
       else throw error;
     } finally {
       this.#isBusy = false;
@@ -288,46 +509,23 @@ export class Workbench {
 
   // -- the page ------------------------------------------------------------------------------
 
-  /** @returns {import("./keys.js").Binding[]} */
+  /** Keys and buttons by the name that buttons have in data-do. @returns {Record<string, import("./keys.js").Binding>} */
   #commands() {
-    return [
-      { keys: ["Enter"], shown: "↵", text: t("key_save"), run: () => this.#send(false) },
-      { keys: ["S"], shown: "⇧ S", text: t("key_skip"), run: () => this.#send(true) },
-      { keys: ["Ctrl+z"], shown: "Ctrl Z", text: t("key_undo"), run: () => this.#undo() },
-      { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl ⇧ Z", text: t("key_redo"), run: () => this.#redo() },
-      { keys: ["B"], shown: "⇧ B", text: t("key_back"), run: () => this.#back() },
-      { keys: ["H"], shown: "⇧ H", text: t("key_history"), run: () => this.dialogs.history() },
-      { keys: ["N"], shown: "⇧ N", text: t("key_comment"), run: () => this.#openComment() },
-      { keys: ["G"], shown: "⇧ G", text: t("key_guidelines"), run: () => this.dialogs.guidelines() },
-      { keys: ["?"], shown: "?", text: t("key_help"), run: () => this.dialogs.help() },
-    ];
-  }
-
-  #listen() {
-    document.addEventListener("keydown", (event) => {
-      if (event.isComposing || isElsewhere(event)) {
-        if (event.key === "Escape" && event.target === this.comment) this.comment.blur();
-        return;
-      }
-      if (this.#example === null && !["H", "B", "?", "G", "Ctrl+z"].includes(event.key)) return;
-      if (!dispatch(this.bindings, event) && !event.ctrlKey && !event.metaKey && !event.altKey) this.editor.key(event);
-    });
-    /** @type {Record<string, () => void>} */
-    const buttons = {
-      save: () => this.#send(false),
-      skip: () => this.#send(true),
-      undo: () => this.#undo(),
-      redo: () => this.#redo(),
-      back: () => this.#back(),
-      history: () => this.dialogs.history(),
-      help: () => this.dialogs.help(),
-      guidelines: () => this.dialogs.guidelines(),
+    return {
+      save: { keys: ["Enter"], shown: "↵", text: t("key_save"), run: () => this.save() },
+      skip: { keys: ["Shift+s"], shown: "⇧ S", text: t("key_skip"), run: () => this.#skip() },
+      next: { keys: ["Shift+f"], shown: "⇧ F", text: t("key_next"), run: () => this.#next() },
+      previous: { keys: ["Shift+b"], shown: "⇧ B", text: t("key_previous"), run: () => this.#previous() },
+      undo: { keys: ["Ctrl+z"], shown: "Ctrl Z", text: t("key_undo"), run: () => this.#undo() },
+      redo: { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl ⇧ Z", text: t("key_redo"), run: () => this.#redo() },
+      history: { keys: ["Shift+h"], shown: "⇧ H", text: t("key_history"), run: () => this.dialogs.history(false) },
+      comment: { keys: ["Shift+n"], shown: "⇧ N", text: t("key_comment"), run: () => this.#openComment() },
+      guidelines: { keys: ["Shift+g"], shown: "⇧ G", text: t("key_guidelines"), run: () => this.dialogs.guidelines() },
+      help: { keys: ["?"], shown: "?", text: t("key_help"), run: () => this.dialogs.help() },
+      changed: { keys: [], shown: "", text: "", run: () => this.dialogs.history(true) },
+      "restore-mine": { keys: [], shown: "", text: "", run: () => this.#restore("mine") },
+      "restore-all": { keys: [], shown: "", text: "", run: () => this.#restore("all") },
     };
-    for (const button of document.querySelectorAll("[data-do]")) {
-      button.addEventListener("pointerdown", (event) => event.preventDefault());
-      button.addEventListener("click", () => buttons[/** @type {HTMLElement} */ (button).dataset.do ?? ""]?.());
-    }
-    this.comment.addEventListener("input", () => this.#keepDraft());
   }
 
   #openComment() {
@@ -340,70 +538,9 @@ export class Workbench {
     const disable = (/** @type {string} */ name, /** @type {boolean} */ isOff) => {
       for (const button of document.querySelectorAll(`[data-do=${name}]`)) button.setAttribute("aria-disabled", String(isOff));
     };
-    disable("undo", !this.#done.length && (this.#last === null || this.#last === this.#example?.id));
+    disable("undo", !this.#done.length && (this.#last === null || this.#last === this.#item?.id));
     disable("redo", !this.#undone.length);
-  }
-
-  /** @param {Example} example */
-  #about(example) {
-    const { done, total, mine } = example.progress;
-    const bar = /** @type {HTMLProgressElement} */ (find("#progress"));
-    bar.max = total;
-    bar.value = done;
-    find("#progress-text").textContent = t("progress", { done: done.toLocaleString(), total: total.toLocaleString(), mine: mine.toLocaleString() });
-    const state = example.skipped ? t("state_skipped") : example.revision ? t("state_mine") : example.annotation ? t("state_given") : "";
-    find("#state").textContent = state;
-    find("#state").hidden = !state;
-    const facts = Object.entries({ ...(example.external_id ? { id: example.external_id } : {}), ...example.meta });
-    find("#about").hidden = !facts.length;
-    find("#facts").replaceChildren(
-      ...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd.wrap", {}, typeof value === "string" ? value : JSON.stringify(value)))),
-    );
-    const box = /** @type {HTMLDetailsElement} */ (find("#comment-box"));
-    box.open = Boolean(this.comment.value);
-  }
-
-  /** @param {Refused} error */
-  #refused(error) {
-    if (error.status === 401) this.#problem(t("logged_out"), { href: `/login?next=${encodeURIComponent(location.pathname)}`, text: t("log_in") });
-    else this.#problem([error.message, ...(error.problem.problems ?? []).slice(1).map((/** @type {any} */ item) => item.message)].join(" "));
-  }
-
-  /**
-   * @param {string} words empty: there is none
-   * @param {{href: string, text: string}} [link]
-   */
-  #problem(words, link) {
-    const place = find("#problem");
-    place.replaceChildren(words, ...(link ? [" ", h("a", { href: link.href }, link.text)] : []));
-    place.hidden = !words;
-  }
-
-  /** @param {boolean} isReachable */
-  #connection(isReachable) {
-    find("#offline").hidden = isReachable;
-  }
-}
-
-/** The seconds that the page was looked at. */
-class Stopwatch {
-  #total = 0;
-  #since = performance.now();
-
-  constructor() {
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden) this.#total += performance.now() - this.#since;
-      this.#since = performance.now();
-    });
-  }
-
-  start() {
-    this.#total = 0;
-    this.#since = performance.now();
-  }
-
-  read() {
-    const now = document.hidden ? 0 : performance.now() - this.#since;
-    return Math.round((this.#total + now) / 100) / 10;
+    const isLabelled = Boolean(this.#item && (this.#item.standing || this.#item.access !== "write"));
+    for (const button of document.querySelectorAll("[data-do=skip]")) /** @type {HTMLElement} */ (button).hidden = isLabelled;
   }
 }

@@ -1,0 +1,289 @@
+"""Several people, one example: moving on never writes, a refusal never traps, and nobody is replaced unasked."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Route, expect
+from sqlalchemy import select, update
+
+from app.db import session_scope
+from app.models import Annotation, Example, Project, User, now
+from tests.e2e.workplace import (
+    Workbench,
+    Workplace,
+    application,
+    example_of,
+    gold_of,
+    statuses,
+    workplace,
+)
+from tests.factories import join, make_user
+
+__all__ = ["application", "workplace"]
+pytestmark = pytest.mark.e2e
+POSITIVE, NEGATIVE = {"labels": ["positive"]}, {"labels": ["negative"]}
+
+
+def lease_ends(project: Project) -> None:
+    """Time passes: all reservations of a project have ended."""
+    with session_scope() as session:
+        session.execute(
+            update(Example)
+            .where(Example.project_id == project.id, Example.lease_until.is_not(None))
+            .values(lease_until=now() - timedelta(seconds=1))
+        )
+
+
+def annotations(project: Project) -> list[tuple[str | None, Any]]:
+    """Who said what, in the order it was stored."""
+    with session_scope(read_only=True) as session:
+        query = (
+            select(User.name, Annotation.payload)
+            .outerjoin(User, User.id == Annotation.user_id)
+            .where(Annotation.project_id == project.id)
+            .order_by(Annotation.id)
+        )
+        return [(name, payload) for name, payload in session.execute(query)]
+
+
+def test_next_and_previous_write_nothing_and_keep_drafts(workplace: Workplace) -> None:
+    project = workplace.project("ner", ["Ada left.", "Bo stayed.", "Cai slept."])
+    bench = workplace.label(workplace.ada, project)
+    bench.press("ArrowRight", "1", "Shift+F")
+    expect(bench.text).to_have_text("Bo stayed.")
+    bench.page.locator("[data-do=next]").click()
+    expect(bench.text).to_have_text("Cai slept.")
+    bench.press("Shift+B", "Shift+B")
+    expect(bench.text).to_have_text("Ada left.")
+    expect(bench.page.locator("#entities li")).to_have_count(1)
+    assert annotations(project) == []
+    # Where a label stands, Skip is moving on as well.
+    bench.press("Enter", "Shift+B")
+    expect(bench.text).to_have_text("Ada left.")
+    expect(bench.page.locator("[data-do=skip]")).to_be_hidden()
+    bench.press("Shift+S")
+    assert statuses(project) == ["labelled", "open", "open"]
+    assert bench.errors == []
+
+
+def test_the_end_says_what_is_skipped_and_brings_it_back(workplace: Workplace) -> None:
+    bo = make_user("Bo")
+    project = workplace.project("sentiment", ["One.", "Two."])
+    join(project, workplace.ada, annotator=bo)
+    bench = workplace.label(bo, project)
+    bench.press("Shift+S", "2")
+    expect(bench.page.locator("#finished")).to_contain_text("Skipped: 1, of them by you: 1.")
+    lead = workplace.label(workplace.ada, project)
+    lead.page.get_by_role("button", name="Bring back everything").click()
+    expect(lead.text).to_have_text("One.")
+    expect(lead.page.get_by_role("button", name="Bring back what I")).to_be_hidden()
+    assert statuses(project) == ["open", "labelled"]
+
+
+def test_gold_of_an_import_is_not_an_annotators_to_replace(workplace: Workplace) -> None:
+    bo = make_user("Bo")
+    project = workplace.project("sentiment", [{"text": "Fine.", "annotation": POSITIVE}, "Open."])
+    join(project, workplace.ada, annotator=bo)
+    bench = workplace.label(bo, project, example_of(project, "Fine.").id)
+    expect(bench.banner).to_be_visible()
+    expect(bench.page.locator("[data-do=save]")).to_contain_text("Keep beside it")
+    bench.press("3")
+    expect(bench.text).to_have_text("Fine.")
+    assert gold_of(project, "Fine.") == POSITIVE
+    bench.press("Enter")
+    expect(bench.text).to_have_text("Open.")
+    expect(bench.said).to_have_text("Kept beside what stands.")
+    assert gold_of(project, "Fine.") == POSITIVE
+    assert annotations(project)[-1] == ("Bo", NEGATIVE)
+    # The lead sees it beside what stands, and takes it with one key more.
+    lead = workplace.label(workplace.ada, project, example_of(project, "Fine.").id)
+    expect(lead.banner).to_contain_text("Beside it")
+    lead.banner.get_by_role("button", name="Use this one").click()
+    lead.press("Enter")
+    assert gold_of(project, "Fine.") == NEGATIVE
+
+
+@pytest.mark.parametrize("key", ["Enter", "Shift+S"])
+def test_who_comes_back_late_sees_the_others_answer_and_goes_on(
+    workplace: Workplace, key: str
+) -> None:
+    bo, cai = make_user("Bo"), make_user("Cai")
+    project = workplace.project("ner", ["Ada left.", "Next one.", "Last one."])
+    join(project, workplace.ada, annotator=bo)
+    join(project, workplace.ada, annotator=cai)
+    late = workplace.label(cai, project)
+    late.press("ArrowRight", "1")
+    lease_ends(project)
+    quick = workplace.label(bo, project)
+    expect(quick.text).to_have_text("Ada left.")
+    quick.press("ArrowRight", "3", "Enter")
+    late.press(key) if key != "Enter" else late.page.keyboard.press(key)
+    if key == "Enter":
+        expect(late.conflict).to_contain_text("Bo")
+        expect(late.conflict.locator(".comparison-own")).to_have_count(2)
+        late.page.keyboard.press("3")
+    late.settled()
+    expect(late.text).to_have_text("Last one.")
+    assert gold_of(project, "Ada left.") == {"spans": [{"start": 0, "end": 3, "label": "LOC"}]}
+    assert len(annotations(project)) == (2 if key == "Enter" else 1)
+    assert late.errors == []
+
+
+@pytest.mark.parametrize(
+    ("task", "keys", "title"),
+    [
+        ("sentiment", (["1"], ["3", "Enter"]), "Negative"),
+        ("ner", (["ArrowRight", "1", "Enter"], ["ArrowRight", "2", "Enter"]), "Organisation"),
+        (
+            "srl",
+            (["ArrowRight", "Shift+P", "Enter"], ["ArrowRight", "ArrowRight", "Shift+P", "Enter"]),
+            "left",
+        ),
+    ],
+)
+def test_of_two_who_correct_one_example_the_second_chooses(
+    workplace: Workplace, task: str, keys: tuple[list[str], list[str]], title: str
+) -> None:
+    bo = make_user("Bo")
+    project = workplace.project(task, ["Ada left.", "Next one.", "Third."])
+    join(project, workplace.ada, reviewer=bo)
+    example = example_of(project, "Ada left.").id
+    first = workplace.label(workplace.ada, project, example)
+    second = workplace.label(bo, project, example)
+    expect(second.text).to_contain_text("Ada left.")
+    first.press(*keys[0])
+    stands = gold_of(project, "Ada left.")
+    for key in keys[1]:
+        second.page.keyboard.press(key)
+    expect(second.conflict).to_be_visible()
+    # By now it is a replacement, for which this key alone is not enough: both are shown.
+    expect(second.conflict.locator(".comparison-column").last).to_contain_text(title)
+    assert gold_of(project, "Ada left.") == stands
+    second.page.keyboard.press("2")
+    second.settled()
+    expect(second.conflict).to_be_hidden()
+    assert gold_of(project, "Ada left.") != stands
+    # Ada is told: how many, which, and what.
+    first.page.goto(workplace.address(project))
+    first.page.locator("#changed").click()
+    first.page.locator("#history").get_by_role("button", name="Ada left.").click()
+    expect(first.banner).to_contain_text("Changed by Bo.")
+    expect(first.banner).to_contain_text("You said")
+    expect(first.page.locator("#changed")).to_be_hidden()
+    assert first.errors == second.errors == []
+
+
+def test_a_lease_that_is_lost_is_told_before_the_save(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bo, cai = make_user("Bo"), make_user("Cai")
+    project = workplace.project("sentiment", ["Fine.", "Next one.", "Last one."])
+    join(project, workplace.ada, annotator=bo)
+    join(project, workplace.ada, annotator=cai)
+    context = workplace.context(cai)
+    context.clock.install()
+    page = context.new_page()
+    late = Workbench(page, workplace.address(project))
+    expect(late.text).to_have_text("Fine.")
+    renewals: list[str] = []
+    page.on(
+        "request",
+        lambda request: renewals.append(request.url) if request.url.endswith("/lease") else None,
+    )
+    # Nobody is there: nothing is renewed.
+    context.clock.fast_forward("30:00")
+    assert renewals == []
+    lease_ends(project)
+    quick = workplace.label(bo, project)
+    quick.press("1")
+    page.mouse.move(200, 200)
+    expect(late.banner).to_contain_text("Bo")
+    expect(page.locator("[data-do=save]")).to_contain_text("Keep beside it")
+    late.press("Shift+F")
+    expect(late.text).to_have_text("Last one.")
+    # Somebody is there: it is renewed.
+    renewals.clear()
+    context.clock.fast_forward("25:00")
+    page.mouse.move(220, 220)
+    context.clock.fast_forward("02:00")
+    page.wait_for_timeout(300)
+    assert renewals
+
+
+def test_unsent_saves_and_drafts_are_one_persons(workplace: Workplace) -> None:
+    bo = make_user("Bo")
+    project = workplace.project("ner", ["Ada left.", "Bo stayed."])
+    join(project, workplace.ada, annotator=bo)
+    context = workplace.context(workplace.ada)
+    page = context.new_page()
+    bench = Workbench(page, workplace.address(project))
+    bench.press("ArrowRight", "1")
+    page.route("**/annotations", lambda route: route.fulfill(status=401, json={"detail": "out"}))
+    bench.press("Enter")
+    expect(page.locator("#problem")).to_contain_text("Log in again")
+    page.unroute("**/annotations")
+    context.clear_cookies()
+    workplace.log_in(context, bo)
+    page.goto(bench.address)
+    expect(page.locator("#problem")).to_contain_text("Somebody else has unsent work")
+    expect(page.locator("#entities li")).to_have_count(0)
+    assert annotations(project) == []
+    workplace.log_in(context, workplace.ada)
+    page.goto(bench.address)
+    expect(bench.said).to_contain_text("is saved now (1)")
+    assert [name for name, _ in annotations(project)] == ["Ada"]
+
+
+def test_what_is_saved_is_not_sent_again_when_the_next_cannot_be_fetched(
+    workplace: Workplace,
+) -> None:
+    project = workplace.project("ner", ["Ada left.", "Bo stayed."])
+    bench = workplace.label(workplace.ada, project)
+    expect(bench.text).to_have_text("Ada left.")
+    answers = iter([500, 403])
+    sent: list[str] = []
+
+    def broken(route: Route) -> None:
+        status = next(answers, None)
+        if status is None:
+            route.fallback()
+        else:
+            route.fulfill(status=status, json={"detail": "no"})
+
+    bench.page.route("**/queue/next", broken)
+    bench.page.on(
+        "request",
+        lambda request: sent.append(request.url) if request.url.endswith("/annotations") else None,
+    )
+    bench.press("ArrowRight", "1", "Enter")
+    expect(bench.page.locator("#problem")).to_be_visible()
+    bench.press("Enter")
+    expect(bench.text).to_have_text("Bo stayed.")
+    assert len(sent) == len(annotations(project)) == 1
+
+
+def test_a_full_server_is_waited_for_as_long_as_it_says(workplace: Workplace) -> None:
+    project = workplace.project("sentiment", ["Good.", "Bad."])
+    context = workplace.context(workplace.ada)
+    context.clock.install()
+    page = context.new_page()
+    bench = Workbench(page, workplace.address(project))
+    expect(bench.text).to_have_text("Good.")
+    tries: list[int] = []
+
+    def full(route: Route) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            route.fulfill(status=503, headers={"Retry-After": "20"}, json={"detail": "full"})
+        else:
+            route.fallback()
+
+    page.route("**/annotations", full)
+    page.keyboard.press("1")
+    expect(page.locator("#offline")).to_be_visible()
+    context.clock.run_for(18_000)
+    assert len(tries) == 1
+    context.clock.run_for(4_000)
+    expect(bench.text).to_have_text("Bad.")
+    assert (len(tries), gold_of(project, "Good.")) == (2, POSITIVE)
