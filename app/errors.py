@@ -51,10 +51,28 @@ class Conflict(AnnotuneError):
         self.current = current
 
 
+class TimedOut(AnnotuneError):
+    """A request that comes in too slowly."""
+
+    status = 408
+
+
+class Gone(AnnotuneError):
+    """A file that was stored once is not there any more."""
+
+    status = 410
+
+
 class TooLarge(AnnotuneError):
     """An upload or a request over its bound."""
 
     status = 413
+
+
+class UnsupportedContent(AnnotuneError):
+    """A body in a form that this address does not take."""
+
+    status = 415
 
 
 class InvalidInput(AnnotuneError):
@@ -76,3 +94,20 @@ class Unavailable(AnnotuneError):
     """Something Annotune needs (broker, worker, storage) does not answer now."""
 
     status = 503
+
+
+class Busy(Unavailable):
+    """As much is in work as may be at once; a moment later there is room again."""
+
+    retry_after = 5
+    """Seconds."""
+
+
+class StorageFull(AnnotuneError):
+    """The disk is full: nothing was stored."""
+
+    status = 507
+
+
+class Damaged(AnnotuneError):
+    """A stored file is not what was stored."""

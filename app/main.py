@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from app import api, web
-from app.http import errors, logs, middleware
+from app.http import bodies, errors, logs, middleware
 from app.web.render import STATIC, error_page
 
 
@@ -19,7 +19,7 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(middleware.BodyLimit)
+    app.add_middleware(bodies.Bodies)
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
     errors.install(app, page=error_page)

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
         description="How long an example stays reserved for the annotator who has it open.",
     )
     max_upload_mb: int = Field(512, ge=1, description="Largest file that may be imported, in MiB.")
+    max_connections: int = Field(
+        1000, ge=10, description="Connections that one web process holds open; more are refused."
+    )
     job_lease_seconds: float = Field(
         30, gt=0, description="A job whose worker has been silent this long is taken up again."
     )

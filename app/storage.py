@@ -3,6 +3,7 @@
 Keys are built by the code from ids (`versions/<id>/data.jsonl`), never from what a person typed.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -24,6 +25,11 @@ _KEY = re.compile(r"[a-z]+(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)+")
 CHUNK = 1 << 20
 PART = ".part"
 """How the name of a file ends that is still being written."""
+
+
+def is_full(error: OSError) -> bool:
+    """Whether it says that the disk, or this user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class Storage:

@@ -53,21 +53,17 @@ def web(
     """Run the web server alone."""
     import uvicorn
 
+    from app.http import server
+
     with plain_errors():
         settings = _settings(host, port)
         if migrate_first:
             link = group.prepare_database(settings)
             if link is not None:
                 say(f"Create the first account, on the address people reach this at:  {link}")
-        config = uvicorn.Config(
-            "app.main:create_app",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            log_level="warning",
-            access_log=False,
-            # Pages that stay open for news must not hold up a stop.
-            timeout_graceful_shutdown=3,
+        server.raise_file_limit()
+        config = server.config(
+            "app.main:create_app", factory=True, host=settings.host, port=settings.port
         )
         if fd is not None:
             with socket.socket(fileno=fd) as listener:

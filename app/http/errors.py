@@ -12,8 +12,10 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from app.errors import AnnotuneError, Conflict, InvalidInput, Unauthenticated
+from app.errors import AnnotuneError, Busy, Conflict, InvalidInput, StorageFull, Unauthenticated
+from app.http.bodies import Refused
 from app.i18n import gettext as _
+from app.storage import is_full
 
 log = structlog.get_logger()
 
@@ -27,6 +29,8 @@ def install(app: FastAPI, *, page: ErrorPage) -> None:
     app.add_exception_handler(AnnotuneError, _known)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(OSError, _system)
     app.add_exception_handler(DataError, _unstorable)
     app.add_exception_handler(Exception, _unknown)
 
@@ -41,7 +45,25 @@ async def _known(request: Request, error: Exception) -> Response:
         else []
     )
     extra = {"current": error.current} if isinstance(error, Conflict) and error.current else {}
-    return _answer(request, error.status, error.message, problems, extra)
+    answer = _answer(request, error.status, error.message, problems, extra)
+    if isinstance(error, Busy):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101
+    return await _known(request, error.error)
+
+
+async def _system(request: Request, error: Exception) -> Response:
+    if not is_full(error):
+        return await _unknown(request, error)
+    log.error("disk_full", path=request.url.path, error=str(error))
+    return await _known(
+        request,
+        StorageFull(_("The server's disk is full, so nothing was stored. Tell whoever runs it.")),
+    )
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
@@ -55,6 +77,8 @@ async def _malformed(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if isinstance(error.__cause__, OSError) and is_full(error.__cause__):
+        return await _system(request, error.__cause__)  # met while the body was read
     text = _("There is nothing at this address.") if error.status_code == 404 else str(error.detail)
     return _answer(request, error.status_code, text)
 
