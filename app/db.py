@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
+from app import data_folder
 from app.settings import get_settings
 
 
@@ -63,7 +64,7 @@ def make_engine(url: str) -> Engine:
 def get_engine() -> Engine:
     """The engine of this process, made at its first use (never before a fork)."""
     settings = get_settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    data_folder.make(settings)
     return make_engine(settings.database)
 
 

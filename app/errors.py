@@ -29,6 +29,12 @@ class NotFound(AnnotuneError):
     status = 404
 
 
+class Gone(NotFound):
+    """A file that was stored once is not there any more."""
+
+    status = 410
+
+
 class Unauthenticated(AnnotuneError):
     """Nobody is logged in, or the token is unknown."""
 
@@ -55,12 +61,6 @@ class TimedOut(AnnotuneError):
     """A request that comes in too slowly."""
 
     status = 408
-
-
-class Gone(AnnotuneError):
-    """A file that was stored once is not there any more."""
-
-    status = 410
 
 
 class TooLarge(AnnotuneError):

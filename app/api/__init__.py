@@ -24,7 +24,7 @@ from app.api import (
 from app.api.problems import PROBLEMS
 from app.api.security import browser_session, token
 from app.http.identity import require_csrf
-from app.http.text import require_storable_text
+from app.http.text import require_storable_input
 
 router = APIRouter(
     prefix="/api/v1",
@@ -32,7 +32,7 @@ router = APIRouter(
         Depends(token),
         Depends(browser_session),
         Depends(require_csrf),
-        Depends(require_storable_text),
+        Depends(require_storable_input),
     ],
     responses=PROBLEMS,
     generate_unique_id_function=lambda route: route.name,

@@ -394,7 +394,9 @@ def download_model(session: Db, person: Person, run_id: RunId) -> Response:
     """The model as an ordinary transformers folder, in a zip that is made while it is sent."""
     view = runs.require_model(session, person.actor, run_id)
     return send_stream(
-        models.archive(run_id), filename=f"{view.run.name}.zip", media_type="application/zip"
+        models.archive(run_id, view.run.model_size),
+        filename=f"{view.run.name}.zip",
+        media_type="application/zip",
     )
 
 

@@ -3,12 +3,13 @@
 import os
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app import devices
+from app import data_folder, devices
 from app.cli import doctor as checks
 from app.cli import up as group
 from app.cli.console import plain_errors, say
@@ -57,6 +58,12 @@ def web(
 
     with plain_errors():
         settings = _settings(host, port)
+        group.check_data_folder(settings)
+        data_folder.keep_private(settings)
+        # What is uploaded waits beside what is stored: the system's own place may be small, or in memory.
+        waiting = settings.data_dir / "tmp"
+        waiting.mkdir(mode=0o700, exist_ok=True)
+        tempfile.tempdir = str(waiting.resolve())
         if migrate_first:
             link = group.prepare_database(settings)
             if link is not None:
@@ -95,6 +102,7 @@ def worker(
             "the queue cpu may be done several at a time by a worker without the queue gpu.",
             param_hint="--concurrency",
         )
+    data_folder.keep_private(get_settings())
     # In place of this process, so that signals reach the worker itself. `-P`: a folder called
     # “worker” where this was typed is not ours.
     command = [sys.executable, "-P", "-m", "worker", "--queues", ",".join(chosen)]
@@ -112,9 +120,13 @@ def migrate() -> None:
         )
 
 
-def doctor() -> None:
+def doctor(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Compare stored files by size, and do not read them.")
+    ] = False,
+) -> None:
     """Check what Annotune needs here; the exit code is 1 when something essential is missing."""
-    findings = checks.examine(get_settings())
+    findings = checks.examine(get_settings(), quick=quick)
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         mark = "ok  " if finding.good else ("FAIL" if finding.essential else "note")

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import db
+from app import data_folder, db
 from app.cli import broker
 from app.cli.group import Group, Program
 from app.errors import Unavailable
@@ -38,6 +38,7 @@ class Stopped(Exception):
 def run(settings: Settings, *, verbose: bool, say: Say) -> None:
     """Run everything until Ctrl-C or SIGTERM. Raises Unavailable with a sentence when it cannot start."""
     check_data_folder(settings)
+    data_folder.keep_private(settings)
     with _only_one(settings), listening(settings.host, settings.port) as listener:
         signals = _Signals()
         group = Group(
@@ -186,7 +187,7 @@ def check_data_folder(settings: Settings) -> None:
     """Raises Unavailable when the data folder cannot be written."""
     folder = settings.data_dir.resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        data_folder.make(settings)
         probe = folder / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()

@@ -178,10 +178,7 @@ class _Body:
     def _take_slot(self) -> None:
         if self._holds_slot or self._person is None:
             return
-        if (
-            self._uploads.total() >= MAX_UPLOADS
-            or self._uploads[self._person] >= MAX_UPLOADS_EACH
-        ):
+        if self._uploads.total() >= MAX_UPLOADS or self._uploads[self._person] >= MAX_UPLOADS_EACH:
             raise Busy(_("Too many uploads are in work. Try again in a few seconds."))
         self._uploads[self._person] += 1
         self._holds_slot = True

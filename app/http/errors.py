@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from app.errors import AnnotuneError, Busy, Conflict, InvalidInput, StorageFull, Unauthenticated
 from app.http.bodies import Refused
 from app.i18n import gettext as _
+from app.storable import too_deep
 from app.storage import is_full
 
 log = structlog.get_logger()
@@ -57,13 +58,13 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _system(request: Request, error: Exception) -> Response:
-    if not is_full(error):
-        return await _unknown(request, error)
+    return _full(request, error) if is_full(error) else await _unknown(request, error)
+
+
+def _full(request: Request, error: Exception) -> Response:
     log.error("disk_full", path=request.url.path, error=str(error))
-    return await _known(
-        request,
-        StorageFull(_("The server's disk is full, so nothing was stored. Tell whoever runs it.")),
-    )
+    full = StorageFull(_("The server's disk is full, so nothing was stored. Tell whoever runs it."))
+    return _answer(request, full.status, full.message)
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
@@ -77,8 +78,12 @@ async def _malformed(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    if isinstance(error.__cause__, OSError) and is_full(error.__cause__):
-        return await _system(request, error.__cause__)  # met while the body was read
+    if is_full(error.__cause__):
+        return _full(request, error)  # met while the body was read
+    if isinstance(error.__cause__, RecursionError):
+        return _answer(request, 422, too_deep())
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        return _answer(request, 422, _("The body is not text in UTF-8."))
     text = _("There is nothing at this address.") if error.status_code == 404 else str(error.detail)
     return _answer(request, error.status_code, text)
 

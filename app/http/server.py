@@ -82,7 +82,11 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._start(HEADER_SECONDS)
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
+        if (
+            self._in_head
+            and self._head_bytes > MAX_HEADER_BYTES
+            and not self.transport.is_closing()
+        ):
             self._refuse(431, "The head of the request is too large.")
 
     def on_headers_complete(self) -> None:
@@ -124,7 +128,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = None
         if self.transport.is_closing():
             return
-        if self._in_head and self._head_bytes and (self.cycle is None or self.cycle.response_complete):
+        if (
+            self._in_head
+            and self._head_bytes
+            and (self.cycle is None or self.cycle.response_complete)
+        ):
             self._refuse(408, "The request comes in too slowly.")
         else:
             self.transport.close()
@@ -132,7 +140,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, message: str) -> None:
         """Answer before there is a request that the application could answer."""
         body = message.encode()
-        phrase = {408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
+        phrase = {
+            408: "Request Timeout",
+            431: "Request Header Fields Too Large",
+            503: "Service Unavailable",
+        }
         head = [
             f"HTTP/1.1 {status} {phrase[status]}",
             "content-type: text/plain; charset=utf-8",

@@ -24,6 +24,10 @@ PALETTE = (
 HOTKEYS = "1234567890qwertyuiopasdfghjklzxcvbnm"
 
 
+MAX_TEXT = 1_000_000
+"""Characters of one text."""
+
+
 class Label(BaseModel):
     """One label of a schema, as people see it."""
 
@@ -70,7 +74,7 @@ class TextInputs(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(min_length=1, max_length=1_000_000)
+    text: str = Field(min_length=1, max_length=MAX_TEXT)
     tokens: list[tuple[int, int]] | None = None
 
     @field_validator("text")

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Depends
 
 from app.http.identity import require_csrf
+from app.http.text import require_storable_input
 from app.web import (
     accounts,
     api_docs,
@@ -24,7 +25,10 @@ from app.web import (
     workers,
 )
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(require_csrf)])
+router = APIRouter(
+    include_in_schema=False,
+    dependencies=[Depends(require_csrf), Depends(require_storable_input)],
+)
 for module in (
     accounts,
     projects,

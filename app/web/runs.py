@@ -160,7 +160,9 @@ def delete_run(request: Request, session: Db, person: Person, run_id: str) -> Re
 def download_model(session: Db, person: Person, run_id: str) -> Response:
     view = runs.require_model(session, person.actor, run_id)
     return send_stream(
-        model_files.archive(run_id), filename=f"{view.run.name}.zip", media_type="application/zip"
+        model_files.archive(run_id, view.run.model_size),
+        filename=f"{view.run.name}.zip",
+        media_type="application/zip",
     )
 
 

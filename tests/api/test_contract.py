@@ -162,4 +162,7 @@ def test_a_body_over_its_bound_is_refused(
         assert answer.status_code == 413, f"{number}: {answer.text}"
         assert answer.headers["content-type"] == "application/problem+json"
         assert "larger than" in answer.json()["detail"]
-    assert quick_site.browser(ada).post("/account/password", data={"current": "x" * 2000}).status_code == 413
+    assert (
+        quick_site.browser(ada).post("/account/password", data={"current": "x" * 2000}).status_code
+        == 413
+    )
