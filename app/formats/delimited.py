@@ -8,6 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import IO, Any, Literal
 
@@ -119,7 +120,8 @@ def read_table(
                 "file", _("Line %(n)s is not CSV: %(error)s", n=reader.line_num, error=error)
             ) from error
         finally:
-            lines.detach()  # else it would close the caller's stream with itself
+            with suppress(ValueError):  # the caller may have closed it already
+                lines.detach()  # else it would close the caller's stream with itself
 
     return columns, rows(), encoding
 

@@ -64,7 +64,15 @@ def new_labels(names: Iterable[str], existing: Sequence[Label] = ()) -> list[Lab
     free = iter([key for key in HOTKEYS if key not in taken])
     start = len(existing)
     return [
-        Label(name=name, color=PALETTE[(start + i) % len(PALETTE)], hotkey=next(free, None))
+        parse(
+            Label,
+            {
+                "name": name,
+                "color": PALETTE[(start + i) % len(PALETTE)],
+                "hotkey": next(free, None),
+            },
+            _("“%(name)s” cannot be a label.", name=name[:60]),
+        )
         for i, name in enumerate(names)
     ]
 
