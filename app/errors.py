@@ -17,6 +17,8 @@ class AnnotuneError(Exception):
     """Base of every error that a person is shown. `status` is the HTTP status it becomes."""
 
     status = 500
+    retry_after: int | None = None
+    """Seconds after which the same request may do better."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -91,16 +93,26 @@ class InvalidInput(AnnotuneError):
 
 
 class Unavailable(AnnotuneError):
-    """Something Annotune needs (broker, worker, storage) does not answer now."""
+    """Something Annotune needs (database, broker, worker, storage) does not answer now.
+
+    `retry_after`: seconds after which another try makes sense.
+    """
 
     status = 503
 
+    def __init__(self, message: str, *, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
-class Busy(Unavailable):
-    """As much is in work as may be at once; a moment later there is room again."""
 
-    retry_after = 5
-    """Seconds."""
+class TooManyAttempts(AnnotuneError):
+    """Too many wrong passwords; after `retry_after` seconds another may be tried."""
+
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class StorageFull(AnnotuneError):

@@ -1,10 +1,15 @@
 """The web application: all of its wiring."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from app import api, web
-from app.http import bodies, errors, logs, middleware
+from app.api import document
+from app.http import bodies, errors, head, logs, middleware, routing
+from app.http.proxies import TrustedProxies
 from app.web.render import STATIC, error_page
 
 
@@ -18,12 +23,22 @@ def create_app() -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        lifespan=_lifespan,
     )
+    app.add_middleware(head.HeadAsGet)
     app.add_middleware(bodies.Bodies)
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
+    app.add_middleware(TrustedProxies)
     errors.install(app, page=error_page)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.include_router(api.router)
     app.include_router(web.router)
+    document.install(app)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    routing.limit_threads()
+    yield

@@ -53,6 +53,9 @@ def migrate() -> bool:
     head = head_revision()
     with get_engine().connect() as connection, _without_cascades(connection), connection.begin():
         if connection.dialect.name == "postgresql":
+            # Changing a large table takes the time that it takes, and so does waiting for one's turn.
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         if MigrationContext.configure(connection).get_current_revision() == head:
             return False

@@ -4,10 +4,13 @@ import hashlib
 import os
 import tempfile
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _SOCKET_PATH_BYTES = 100  # the system's sun_path ends at 108 (Linux) or 104 (macOS)
 
@@ -34,8 +37,18 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port the web server listens on.")
+    public_url: str | None = Field(
+        None,
+        description="The address that people open, such as `https://annotune.example.org`: for links, and to "
+        "tell own pages from another site's. With `https` cookies are secure, and browsers stay with HTTPS.",
+    )
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Addresses or networks of reverse proxies, separated by commas, whose `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` are believed: `127.0.0.1, 172.16.0.0/12`.",
+    )
     secure_cookies: bool = Field(
-        False, description="Set this where people reach Annotune by HTTPS."
+        False, description="Secure cookies without a `public_url`. Rather set that."
     )
     session_days: int = Field(
         30, ge=1, description="Days without a visit after which a session ends."
@@ -44,6 +57,16 @@ class Settings(BaseSettings):
         30,
         ge=1,
         description="How long an example stays reserved for the annotator who has it open.",
+    )
+    lock_seconds: float = Field(
+        10,
+        gt=0,
+        description="Seconds that anything waits for the database's locks and connections before it gives up.",
+    )
+    statement_seconds: float = Field(
+        60,
+        gt=0,
+        description="Seconds after which PostgreSQL ends a statement, or a transaction that has gone idle.",
     )
     max_upload_mb: int = Field(512, ge=1, description="Largest file that may be imported, in MiB.")
     max_connections: int = Field(
@@ -69,7 +92,17 @@ class Settings(BaseSettings):
         description="Folders whose sub-folders may be used as base models, as a JSON list.",
     )
     hub_token: SecretStr | None = Field(
-        None, description="Token for private models of the hub, and for pushing models to it."
+        None,
+        description="Token of the hub, used only for what the next two settings name; public models need none.",
+    )
+    hub_read: list[str] = Field(
+        default_factory=list,
+        description="Whose private models anybody may train on with the token: owners or `owner/name`, "
+        "as a JSON list.",
+    )
+    hub_push: list[str] = Field(
+        default_factory=list,
+        description="Where anybody may push models with the token: owners or `owner/name`, as a JSON list.",
     )
     hub_url: str | None = Field(
         None,
@@ -96,6 +129,35 @@ class Settings(BaseSettings):
         description="Folder for TensorBoard's event files of every run; needs the extra `trackers`.",
     )
     log_json: bool = Field(False, description="Write logs as JSON lines.")
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        url = urlsplit(value)
+        if url.scheme not in ("http", "https") or not url.hostname or url.path not in ("", "/"):
+            raise ValueError("give an address without a path, such as https://annotune.example.org")
+        if url.query or url.fragment or url.username or url.password:
+            raise ValueError("give an address alone, such as https://annotune.example.org")
+        # As browsers write it in the header Origin.
+        netloc = url.netloc.lower().removesuffix(":443" if url.scheme == "https" else ":80")
+        return f"{url.scheme}://{netloc}"
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        # Checked here: the middleware would take a mistyped network for a name, and trust nobody.
+        return [
+            str(ip_network(part.strip(), strict=False)) for part in value.split(",") if part.strip()
+        ]
+
+    @property
+    def https(self) -> bool:
+        """Whether people reach Annotune by HTTPS alone."""
+        return self.secure_cookies or (self.public_url or "").startswith("https://")
 
     @property
     def trackers(self) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +23,7 @@ from app.http.server import config
 from app.migrate import migrate
 from app.models import Base
 from app.processes import wait_until
+from app.security import passwords
 from app.services import dispatch
 from app.settings import Settings, get_settings
 from app.storage import get_storage
@@ -61,7 +63,7 @@ def forget_everything() -> None:
     db.dispose()
     get_settings.cache_clear()
     get_storage.cache_clear()
-    dispatch._producer.cache_clear()
+    dispatch.forget()
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +78,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     forget_everything()
     yield get_settings()
     forget_everything()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> None:
+    """Passwords are hashed with as little work as can be: slowness is the point of the real parameters."""
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    passwords._DUMMY = passwords._hasher.hash("nobody has this password")
 
 
 # -- databases -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.db import session_scope
 from app.models import DatasetVersion, Job, Project, User
 from app.security.passwords import hash_password
-from app.services import accounts, direct_import, projects, versions
+from app.services import api_tokens, direct_import, projects, versions
 from app.services.access import Actor
 from app.services.importing import ImportOptions
 from app.services.projects import ProjectFields
@@ -52,7 +52,7 @@ def actor(user: User) -> Actor:
 def make_token(user: User, *scopes: str) -> str:
     """The secret of a new API token; one that may write, if no scopes are named."""
     with session_scope() as session:
-        return accounts.create_token(
+        return api_tokens.create_token(
             session, actor(user), name="test", scopes=list(scopes or ("read", "write"))
         )[1]
 

@@ -10,7 +10,8 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.errors import AnnotuneError, InvalidInput
-from app.services import importing, jobs, versions
+from app.services import jobs
+from app.services.work import JOB_FUNCTIONS
 from app.training import RUN_KINDS
 from worker import node, shutdown, supervisor
 from worker.heartbeat import heartbeat
@@ -27,8 +28,7 @@ def _beside_a_heartbeat(handler: Callable[[jobs.Claim], None]) -> Callable[[jobs
 
 
 HANDLERS: dict[str, Callable[[jobs.Claim], None]] = {
-    "import": _beside_a_heartbeat(importing.run),
-    "freeze": _beside_a_heartbeat(versions.run),
+    **{kind: _beside_a_heartbeat(function) for kind, function in JOB_FUNCTIONS.items()},
     **dict.fromkeys(RUN_KINDS, supervisor.run),
 }
 

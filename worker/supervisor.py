@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from app.services import jobs, runs, tracking
+from app.services import hub, jobs, runs, tracking
 from app.settings import get_settings
 from app.training import RUN_KINDS
 from worker import shutdown, trainer, workplace
@@ -63,7 +63,6 @@ def run(claim: jobs.Claim) -> None:
     and LostLease when another worker has the job: then nothing more is written.
     """
     spec = runs.prepare(claim)
-    online = spec.params.base == "hub" or RUN_KINDS[spec.kind].online
     settings = get_settings()
     tracking.follow(claim, spec.run_id, settings.trackers)
     folder = settings.work_dir / "runs" / spec.run_id
@@ -72,7 +71,10 @@ def run(claim: jobs.Claim) -> None:
         process = trainer.Trainer.start(
             folder,
             trainer.environment(
-                settings, online=online, token=jobs.take_secret(claim), device=spec.device
+                settings,
+                online=hub.is_online(spec.kind, spec.params),
+                token=hub.token_for(settings, spec.params, typed=jobs.take_secret(claim)),
+                device=spec.device,
             ),
         )
     try:

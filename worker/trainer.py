@@ -19,6 +19,7 @@ from app.errors import Unavailable
 from app.processes import kill_group, signal_group, start
 from app.settings import Settings
 
+_HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"})
 STOPPED = 75
 """Exit code of a trainer that was asked to stop and has written a checkpoint."""
 DISK_FULL, MEMORY_FULL = 74, 71
@@ -80,12 +81,16 @@ class Trainer:
 def environment(
     settings: Settings, *, online: bool, token: str | None = None, device: str | None = None
 ) -> dict[str, str]:
-    """A trainer's environment: ours without Annotune's secrets, and the hub's access where it is wanted,
-    with the settings' token or the one given.
+    """A trainer's environment: ours without Annotune's secrets and without what this machine's owner may
+    have for the hub; with the hub's access where it is wanted, by the token given or by none.
 
     A run that is pinned to the processor sees no GPU, whatever part of it looks for one.
     """
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("ANNOTUNE_")}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("ANNOTUNE_") and name not in _HUB_TOKENS
+    }
     # GPUs are counted as nvidia-smi counts them, in which CUDA_VISIBLE_DEVICES was meant.
     inherited.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     chosen = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -96,10 +101,10 @@ def environment(
     if not online:
         chosen["HF_HUB_OFFLINE"] = "1"
     else:
-        if token is None and settings.hub_token:
-            token = settings.hub_token.get_secret_value()
         if token:
             chosen["HF_TOKEN"] = token
+        else:  # nor one that somebody left in a file when logging in to the hub
+            chosen |= {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
         if settings.hub_url:
             chosen["HF_ENDPOINT"] = settings.hub_url.rstrip("/")
             # Hubs of one's own take files over plain HTTP; the Xet storage is Hugging Face's.

@@ -23,7 +23,8 @@ from app.api import (
 )
 from app.api.problems import PROBLEMS
 from app.api.security import browser_session, token
-from app.http.identity import require_csrf
+from app.http.identity import authorize_change
+from app.http.parameters import require_known_parameters
 from app.http.text import require_storable_input
 
 router = APIRouter(
@@ -31,8 +32,9 @@ router = APIRouter(
     dependencies=[
         Depends(token),
         Depends(browser_session),
-        Depends(require_csrf),
+        Depends(authorize_change),
         Depends(require_storable_input),
+        Depends(require_known_parameters),
     ],
     responses=PROBLEMS,
     generate_unique_id_function=lambda route: route.name,

@@ -3,14 +3,20 @@
 from datetime import datetime
 from typing import Literal
 
-from fastapi import APIRouter
-from pydantic import Field
+from fastapi import Request
+from pydantic import Field, SecretStr
 
-from app.api.schemas import Answer, Question
-from app.http.identity import Db, Person
-from app.services import accounts
+from app.api.problems import PASSWORD_PROBLEMS
+from app.api.schemas import Answer, Question, TokenId
+from app.db import session_scope
+from app.http.identity import Person, client_of
+from app.http.password_queue import in_password_queue
+from app.http.routing import Db, Router
+from app.services import api_tokens
+from app.services.api_tokens import DEFAULT_DAYS, MAX_DAYS
+from app.services.log_in import confirm_password
 
-router = APIRouter(tags=["Account"])
+router = Router(tags=["Account"])
 
 Scope = Literal["read", "write"]
 
@@ -33,7 +39,9 @@ class TokenOut(Answer):
     name: str
     scopes: list[Scope]
     created_at: datetime
+    expires_at: datetime = Field(description="When it stops working.")
     used_at: datetime | None = Field(description="When it was last used, to the hour.")
+    used_from: str | None = Field(description="The network address it was last used from.")
 
 
 class NewToken(TokenOut):
@@ -55,6 +63,10 @@ class TokenWish(Question):
     scopes: list[Scope] = Field(
         ["read"], description="`read`, or `read` and `write`.", examples=[["read"]]
     )
+    days: int = Field(
+        DEFAULT_DAYS, ge=1, le=MAX_DAYS, description="So many days it works.", examples=[90]
+    )
+    password: SecretStr = Field(description="Your own, once more.")
 
 
 @router.get("/me")
@@ -74,21 +86,26 @@ def get_me(person: Person) -> Me:
 @router.get("/tokens")
 def list_tokens(session: Db, person: Person) -> TokenList:
     """One's own tokens that still work, newest first."""
-    found = accounts.list_tokens(session, person.actor)
+    found = api_tokens.list_tokens(session, person.actor)
     return TokenList(items=[TokenOut.model_validate(token) for token in found])
 
 
-@router.post("/tokens", status_code=201)
-def create_token(session: Db, person: Person, wish: TokenWish) -> NewToken:
+@router.post("/tokens", status_code=201, responses=PASSWORD_PROBLEMS)
+@in_password_queue
+def create_token(request: Request, person: Person, wish: TokenWish) -> NewToken:
     """Make a token. Its secret is in this answer and nowhere else."""
-    token, secret = accounts.create_token(
-        session, person.actor, name=wish.name, scopes=list(wish.scopes)
+    confirm_password(
+        person.actor, wish.password.get_secret_value(), client_of(request, person), field="password"
     )
+    with session_scope() as session:
+        token, secret = api_tokens.create_token(
+            session, person.actor, name=wish.name, scopes=list(wish.scopes), days=wish.days
+        )
     shown = TokenOut.model_validate(token)
     return NewToken(**shown.model_dump(), secret=secret)
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
-def revoke_token(session: Db, person: Person, token_id: str) -> None:
+def revoke_token(session: Db, person: Person, token_id: TokenId) -> None:
     """The token stops working at once."""
-    accounts.revoke_token(session, person.actor, token_id)
+    api_tokens.revoke_token(session, person.actor, token_id)

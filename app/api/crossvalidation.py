@@ -3,21 +3,22 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import Field
 
 from app.api.evaluation import DifferenceOut
 from app.api.problems import problem
 from app.api.runs import RunOut, RunWish, get_run
 from app.api.schemas import Answer, ProjectId
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import label_issues, runs
 from app.services.label_issues import State
 from app.training import CrossValidateParams
 
-router = APIRouter(tags=["Runs and models"])
+router = Router(tags=["Runs and models"])
 
-IssueId = Annotated[int, Path(description="The entry's id.", ge=1, le=2**63 - 1)]
+IssueId = Annotated[int, Path(description="The entry's id.", ge=1, le=2**53 - 1)]
 
 
 class CrossValidationWish(RunWish):
@@ -92,7 +93,7 @@ def list_label_issues(
         str | None, Query(description="Of this run; left out, of the newest one.", max_length=12)
     ] = None,
     state: Annotated[State, Query(description="Which of them.")] = "open",
-    after: Annotated[int, Query(description="The answer's `next_after`.", ge=0, le=2**63 - 1)] = 0,
+    after: Annotated[int, Query(description="The answer's `next_after`.", ge=0, le=2**53 - 1)] = 0,
 ) -> LabelIssueList:
     """Likely label errors that a cross-validation found. For reviewers and managers."""
     page = label_issues.browse(

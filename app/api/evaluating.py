@@ -3,21 +3,23 @@
 from typing import Annotated, Literal
 
 import orjson
-from fastapi import APIRouter, Form, UploadFile
+from fastapi import Form, UploadFile
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from app.api.problems import problem
 from app.api.runs import DEVICE, PRIORITY, Priority, RunOut, TurnWish, shown
 from app.api.schemas import RunId
 from app.db import session_scope
 from app.errors import InvalidInput
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import runs
 from app.services.jobs import Device
 from app.training import EvaluatedSplit
 
-router = APIRouter(
+router = Router(
     tags=["Runs and models"],
     responses={409: problem("The run has no model that could be evaluated.")},
 )
@@ -73,7 +75,8 @@ def evaluate_on_file(
     ] = "{}",
     name: Annotated[str, Form(description="Left out, it is named after its model.")] = "",
     priority: Annotated[Priority, Form(description=PRIORITY)] = "normal",
-    device: Annotated[Device | None, Form(description=DEVICE)] = None,
+    # A form has no null: only what is left out is None.
+    device: Annotated[Device | SkipJsonSchema[None], Form(description=DEVICE)] = None,
 ) -> RunOut:
     """Evaluate a run's model on a labelled file in GLUE's layout, with GLUE's score."""
     # No session for the request: the upload must hold none while the bytes come in.

@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from app.api.problems import problem
 from app.api.schemas import Answer, ProjectId, RunId
 from app.http.download import send_stream
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import comparing, evaluation, runs
 from app.services.comparing import Tested, Wanted
 from app.services.evaluation import Order, Split
 
-router = APIRouter(
+router = Router(
     tags=["Runs and models"],
     responses={409: problem("The run has kept no predictions: it has not succeeded (yet).")},
 )
@@ -188,7 +189,10 @@ def download_predictions(session: Db, person: Person, run_id: RunId) -> Response
     )
 
 
-RunIds = Annotated[list[str], Query(description="2 to 200 run ids, in the order wanted.")]
+RunIds = Annotated[
+    list[Annotated[str, Field(max_length=20)]],
+    Query(description="2 to 200 run ids, in the order wanted.", min_length=1, max_length=200),
+]
 
 
 @router.get("/projects/{project_id}/compare")

@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from app.api.schemas import Answer, ExampleId, ProjectId
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import annotating, examples
 
-router = APIRouter(prefix="/projects/{project_id}/examples", tags=["Examples"])
+router = Router(prefix="/projects/{project_id}/examples", tags=["Examples"])
 
 
 class Inputs(Answer):
@@ -44,15 +45,41 @@ class ExamplePage(Answer):
     )
 
 
-class Progress(Answer):
-    """How far the project is."""
+class ProgressRead(Answer):
+    """How far the project is, and what of it is the asking person's."""
 
     done: int = Field(description="Labelled examples.")
     total: int = Field(description="All examples.")
-    mine: int = Field(description="Examples that the asking person has labelled or skipped.")
+    mine: int = Field(description="Examples of which the asking person has said anything.")
+    skipped: int = Field(description="Examples that are set aside.")
+    skipped_mine: int = Field(description="Those of them that the asking person has set aside.")
+    changed: int = Field(
+        description="Annotations of the asking person that others have replaced, and that they have not "
+        "seen yet."
+    )
 
 
-class WorkItemOut(Answer):
+class AuthorRead(Answer):
+    """Somebody, as their colleagues see them."""
+
+    id: str
+    name: str
+
+
+class SaidRead(Answer):
+    """The newest annotation that one author gave an example."""
+
+    annotation_id: int
+    revision: int
+    payload: dict[str, Any] | None = Field(description="In its task's form; null for a skip.")
+    skipped: bool
+    comment: str
+    by: AuthorRead | None = Field(description="Null for an import, or if the account is gone.")
+    source: Literal["person", "import"]
+    created_at: datetime
+
+
+class WorkItemRead(Answer):
     """An example as its annotator gets it."""
 
     id: int
@@ -60,16 +87,26 @@ class WorkItemOut(Answer):
     inputs: Inputs
     meta: dict[str, Any]
     status: Literal["open", "labelled", "skipped"]
-    annotation: dict[str, Any] | None = Field(
-        description="The asking person's own newest one, else what stands, to start from."
+    base: int = Field(
+        description="The newest annotation of the example, by anyone; 0 for none. A save names it."
     )
-    revision: int = Field(description="The asking person's newest revision; 0 for none.")
-    comment: str
-    skipped: bool
+    standing: SaidRead | None = Field(description="The annotation that stands.")
+    mine: SaidRead | None = Field(description="The asking person's own newest one.")
+    others: list[SaidRead] = Field(
+        description="What each other person said that does not stand; for reviewers and managers."
+    )
+    changed: bool = Field(
+        description="What the asking person said has been replaced by somebody else's."
+    )
+    access: Literal["write", "replace", "propose", "read"] = Field(
+        description="What the asking person may do: write as they like; replace what somebody else said; "
+        "keep theirs beside it; or only read."
+    )
+    access_reason: str = Field(description="Why it is not `write`, in words; else empty.")
     lease_until: datetime | None = Field(
-        None, description="Until when it is reserved for the asking person; null when it is not."
+        description="Until when it is reserved for the asking person; null when it is not."
     )
-    progress: Progress
+    progress: ProgressRead
 
 
 @router.get("")
@@ -81,7 +118,7 @@ def list_examples(
         Literal["open", "labelled", "skipped"] | None, Query(description="Only these.")
     ] = None,
     q: Annotated[str, Query(description="Only texts that hold this.", max_length=500)] = "",
-    after: Annotated[int, Query(description="Only ids behind this one.", ge=0, le=2**62)] = 0,
+    after: Annotated[int, Query(description="Only ids behind this one.", ge=0, le=2**53 - 1)] = 0,
     limit: Annotated[int, Query(description="At most this many.", ge=1, le=500)] = 50,
 ) -> ExamplePage:
     """A page of examples. Walk on with `next_after` as `after`."""
@@ -95,7 +132,7 @@ def list_examples(
 @router.get("/{example_id}")
 def get_example(
     session: Db, person: Person, project_id: ProjectId, example_id: ExampleId
-) -> WorkItemOut:
+) -> WorkItemRead:
     """One example as the asking person would label it. It is not reserved by this."""
     item = annotating.open_example(session, person.actor, project_id, example_id)
-    return WorkItemOut.model_validate(item)
+    return WorkItemRead.model_validate(item)

@@ -5,20 +5,23 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Form, UploadFile
+from fastapi import Form, UploadFile
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from app.api.problems import problem
-from app.api.schemas import Answer, JobOut, ProjectId, Question
+from app.api.schemas import Answer, ImportId, JobOut, ProjectId, Question
+from app.db import session_scope
 from app.errors import InvalidInput
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.models import Import, Job
 from app.services import direct_import, import_undo, importing
 from app.services.importing import ImportOptions
 from app.tasks.base import parse
 
-router = APIRouter(prefix="/projects/{project_id}", tags=["Imports"])
+router = Router(prefix="/projects/{project_id}", tags=["Imports"])
 
 _OPTIONS = '{"on_error": "skip", "read": {"encoding": "gb18030"}}'
 
@@ -54,13 +57,10 @@ class ImportOut(Answer):
     report: ReportOut
     created_at: datetime
     job: JobOut | None = Field(description="Null until it is started.")
-
-
-class UndoneOut(Answer):
-    """What became of an import's examples."""
-
-    removed: int
-    kept: int = Field(description="Those that people have labelled, skipped or commented on since.")
+    undo: JobOut | None = Field(
+        description="The job that takes it back, if somebody wants that. Once that has succeeded, its progress says "
+        "how many examples were `removed`, and how many were `kept` since people have worked on them."
+    )
 
 
 class ImportList(Answer):
@@ -96,7 +96,7 @@ class NewExample(Question):
     """An example to be added."""
 
     text: str = Field(examples=["Ada gave Bo the map."])
-    tokens: list[tuple[int, int]] | None = Field(
+    tokens: list[Annotated[tuple[int, int], Field(strict=False)]] | None = Field(
         None, description="[start, end) of each token; left out, ours are used."
     )
     annotation: dict[str, Any] | None = Field(None, description="In its task's form.")
@@ -115,7 +115,7 @@ class NewExamples(Question):
 def list_imports(session: Db, person: Person, project_id: ProjectId) -> ImportList:
     """Imports that were started, newest first."""
     found = importing.list_imports(session, person.actor, project_id)
-    return ImportList(items=[_shown(row, job) for row, job in found])
+    return ImportList(items=[_shown(session, row, job) for row, job in found])
 
 
 @router.post(
@@ -151,7 +151,7 @@ def import_file(
         stream=file.file,
         options=chosen if start else None,
     )
-    return _shown(row, job)
+    return _shown(None, row, job)
 
 
 @router.post("/examples", status_code=202, tags=["Examples"])
@@ -159,26 +159,29 @@ def add_examples(person: Person, project_id: ProjectId, new: NewExamples) -> Imp
     """Add examples that the request itself carries: an import like any other, all or nothing."""
     rows = [item.model_dump(mode="json") for item in new.items]
     row, job = direct_import.bring_in_rows(person.actor, project_id, rows, new.options)
-    return _shown(row, job)
+    return _shown(None, row, job)
 
 
 @router.get("/imports/{import_id}")
-def get_import(session: Db, person: Person, project_id: ProjectId, import_id: str) -> ImportOut:
+def get_import(
+    session: Db, person: Person, project_id: ProjectId, import_id: ImportId
+) -> ImportOut:
     """An import with its job and, once it has read the file, its report."""
     row, job = importing.get(session, person.actor, project_id, import_id)
-    return _shown(row, job)
+    return _shown(session, row, job)
 
 
 @router.post("/imports/{import_id}/preview")
 def preview_import(
-    session: Db,
     person: Person,
     project_id: ProjectId,
-    import_id: str,
+    import_id: ImportId,
     options: ImportOptions | None = None,
 ) -> PreviewOut:
     """The first rows of an uploaded file as these options read them. Nothing is imported."""
-    found = importing.preview(session, person.actor, project_id, import_id, options)
+    # A session that only reads: a request of this method would have one that holds a lock.
+    with session_scope(read_only=True) as session:
+        found = importing.preview(session, person.actor, project_id, import_id, options)
     return PreviewOut.model_validate(found)
 
 
@@ -187,22 +190,30 @@ def start_import(
     session: Db,
     person: Person,
     project_id: ProjectId,
-    import_id: str,
+    import_id: ImportId,
     options: ImportOptions | None = None,
 ) -> ImportOut:
     """Import an uploaded file. Starting it a second time changes nothing."""
     importing.start(session, person.actor, project_id, import_id, options or ImportOptions())
     row, job = importing.get(session, person.actor, project_id, import_id)
-    return _shown(row, job)
+    return _shown(session, row, job)
 
 
 @router.post(
     "/imports/{import_id}/undo",
+    status_code=202,
     responses={409: problem("The import has not succeeded.")},
 )
-def undo_import(person: Person, project_id: ProjectId, import_id: str) -> UndoneOut:
-    """Remove the examples of an import that nobody has worked on since. Versions keep theirs."""
-    return UndoneOut.model_validate(import_undo.undo(person.actor, project_id, import_id))
+def undo_import(
+    session: Db, person: Person, project_id: ProjectId, import_id: ImportId
+) -> ImportOut:
+    """Remove the examples of an import that nobody has worked on since. Versions keep theirs.
+
+    The work goes on in the job `undo`; a version that is just being written is finished first.
+    """
+    import_undo.start(session, person.actor, project_id, import_id)
+    row, job = importing.get(session, person.actor, project_id, import_id)
+    return _shown(session, row, job)
 
 
 @router.post(
@@ -210,11 +221,13 @@ def undo_import(person: Person, project_id: ProjectId, import_id: str) -> Undone
     status_code=201,
     responses={409: problem("The import has not failed, or its file is not kept any more.")},
 )
-def import_again(session: Db, person: Person, project_id: ProjectId, import_id: str) -> ImportOut:
+def import_again(
+    session: Db, person: Person, project_id: ProjectId, import_id: ImportId
+) -> ImportOut:
     """A new import of the file of one that has failed or was cancelled, to be previewed and started."""
     new = import_undo.again(person.actor, project_id, import_id)
     row, job = importing.get(session, person.actor, project_id, new.id)
-    return _shown(row, job)
+    return _shown(session, row, job)
 
 
 @router.post(
@@ -222,7 +235,7 @@ def import_again(session: Db, person: Person, project_id: ProjectId, import_id: 
     status_code=204,
     responses={409: problem("The file is read, and its rows are just becoming visible.")},
 )
-def cancel_import(session: Db, person: Person, project_id: ProjectId, import_id: str) -> None:
+def cancel_import(session: Db, person: Person, project_id: ProjectId, import_id: ImportId) -> None:
     """Stop an import; what it had read is taken back. An upload that was not started is removed."""
     importing.cancel(session, person.actor, project_id, import_id)
 
@@ -235,7 +248,8 @@ def _options(text: str) -> ImportOptions:
     return parse(ImportOptions, data, _("The import options are not right."))
 
 
-def _shown(row: Import, job: Job | None) -> ImportOut:
+def _shown(session: Session | None, row: Import, job: Job | None) -> ImportOut:
+    undo = importing.undo_job(session, row) if session else None
     report: dict[str, Any] = row.report or {}
     problems: Sequence[dict[str, Any]] = report.get("problems", ())
     return ImportOut(
@@ -248,4 +262,5 @@ def _shown(row: Import, job: Job | None) -> ImportOut:
         report=ReportOut(**{**report, "problems": [RejectedRow(**item) for item in problems]}),
         created_at=row.created_at,
         job=JobOut.model_validate(job) if job else None,
+        undo=JobOut.model_validate(undo) if undo else None,
     )

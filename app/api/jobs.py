@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from app.api.problems import problem
 from app.api.schemas import JobOut
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import work
 
-router = APIRouter(prefix="/jobs/{job_id}", tags=["Jobs"])
+router = Router(prefix="/jobs/{job_id}", tags=["Jobs"])
 
 JobId = Annotated[str, Path(description="The job's id.", max_length=20)]
 

@@ -1,16 +1,17 @@
 """Models: their cards, and pushing them to a hub."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import Field, SecretStr
 
 from app.api.problems import problem
 from app.api.runs import RunOut, shown
 from app.api.schemas import Question, RunId
 from app.formats.model_card import model_card as write_card
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import model_card, runs
 
-router = APIRouter(tags=["Runs and models"], responses={409: problem("The run has no model.")})
+router = Router(tags=["Runs and models"], responses={409: problem("The run has no model.")})
 
 
 class PushWish(Question):
@@ -20,7 +21,9 @@ class PushWish(Question):
     private: bool = Field(True, description="Whether a new repository is private.")
     token: SecretStr | None = Field(
         None,
-        description="For this push alone, stored nowhere; left out, the worker's ANNOTUNE_HUB_TOKEN.",
+        description="For this push alone, stored nowhere. Left out, the installation's, which is only for "
+        "what ANNOTUNE_HUB_PUSH names.",
+        examples=["hf_…"],
         max_length=400,
     )
 

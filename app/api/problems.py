@@ -39,9 +39,22 @@ def problem(description: str) -> dict[str, Any]:
 
 
 PROBLEMS: Responses = {
+    400: problem("The request cannot be read: its form is cut off or malformed."),
     401: problem("Nobody is logged in, or the token is unknown or revoked."),
     403: problem("This person or token may not do this."),
     404: problem("It is not there, or not visible to this person."),
+    413: problem("The request is larger than this installation takes."),
     422: problem("The input cannot be taken as it is; `problems` says what is wrong where."),
+    503: problem(
+        "Something that Annotune needs does not answer now. Try again after `Retry-After`."
+    ),
 }
 """What every operation may answer besides its success."""
+
+PASSWORD_PROBLEMS: Responses = {
+    429: problem(
+        "Too many wrong passwords; `Retry-After` says in how many seconds another may be tried."
+    ),
+    503: problem("Too many passwords are being checked; `Retry-After` says when to ask again."),
+}
+"""What an operation may answer besides that hashes or checks a password."""

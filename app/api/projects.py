@@ -3,23 +3,31 @@
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from app.api.schemas import Answer, ProjectId, Question, Role
-from app.http.identity import Db, Person
+from app.api.schemas import Answer, ProjectId, Question, Role, UserId
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.models import Project
-from app.services import projects
+from app.services import deletion, projects
 from app.services.access import Actor, project_for, role_in
 from app.services.projects import ProjectFields
 
-router = APIRouter(prefix="/projects", tags=["Projects"])
+router = Router(prefix="/projects", tags=["Projects"])
 
 _SCHEMA_EXAMPLE = {
     "mode": "flat",
     "labels": [
         {"name": "PER", "title": "Person", "color": "#2563eb", "hotkey": "1", "description": ""}
+    ],
+}
+_SENTIMENT_EXAMPLE = {
+    "mode": "single",
+    "labels": [
+        {"name": name, "title": name.title(), "color": color, "hotkey": key, "description": ""}
+        for name, color, key in (("positive", "#15803d", "1"), ("negative", "#b91c1c", "2"))
     ],
 }
 
@@ -121,8 +129,11 @@ def update_project(
 
 @router.delete("/{project_id}", status_code=204)
 def delete_project(session: Db, person: Person, project_id: ProjectId) -> None:
-    """Delete a project with its examples, versions, runs and models. There is no way back."""
-    projects.remove(session, person.actor, project_id)
+    """Delete a project with its examples, versions, runs and models. There is no way back.
+
+    Nobody sees it from now on; a worker clears what there is of it.
+    """
+    deletion.start(session, person.actor, project_id)
 
 
 @router.get("/{project_id}/schema")
@@ -136,7 +147,7 @@ def replace_schema(
     session: Db,
     person: Person,
     project_id: ProjectId,
-    schema: dict[str, Any] = Body(examples=[_SCHEMA_EXAMPLE]),
+    schema: dict[str, Any] = Body(examples=[_SENTIMENT_EXAMPLE]),
 ) -> dict[str, Any]:
     """Replace the label schema. Labels that annotations use cannot be taken away."""
     fields = ProjectFields(label_schema=schema)
@@ -164,7 +175,7 @@ def set_member(session: Db, person: Person, project_id: ProjectId, wish: MemberW
 
 
 @router.delete("/{project_id}/members/{user_id}", status_code=204)
-def remove_member(session: Db, person: Person, project_id: ProjectId, user_id: str) -> None:
+def remove_member(session: Db, person: Person, project_id: ProjectId, user_id: UserId) -> None:
     """Take somebody out of the project; what they labelled stays."""
     projects.remove_member(session, person.actor, project_id, user_id)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
@@ -11,13 +11,14 @@ from app.api.problems import problem
 from app.api.schemas import Answer, JobOut, ProjectId, Question, RunId
 from app.http.download import send_stream
 from app.http.figures import send_figures, send_leaderboard
-from app.http.identity import Db, Person
+from app.http.identity import Person, changes_nothing
+from app.http.routing import Db, Router
 from app.services import models, runs
 from app.services.jobs import Device
 from app.services.runs import RunFilter, RunPage, RunView, Sort
 from app.training import RUN_KINDS
 
-router = APIRouter(tags=["Runs and models"])
+router = Router(tags=["Runs and models"])
 
 
 class RunOut(Answer):
@@ -154,6 +155,8 @@ class PredictWish(Question):
 
     texts: list[str] = Field(
         description="At most 64 texts with together 20,000 characters.",
+        min_length=1,
+        max_length=runs.MAX_PREDICT_TEXTS,
         examples=[["Ada gave Bo the map."]],
     )
 
@@ -324,6 +327,7 @@ def resume_run(session: Db, person: Person, run_id: RunId) -> RunOut:
 )
 def delete_run(session: Db, person: Person, run_id: RunId) -> None:
     """Delete an ended run with its model."""
+    runs.clear_reports(person.actor, [run_id])
     runs.remove(session, person.actor, run_id)
 
 
@@ -404,13 +408,16 @@ def download_model(session: Db, person: Person, run_id: RunId) -> Response:
     "/runs/{run_id}/predict",
     responses={
         409: problem("The run has no model, or one without labels."),
-        503: problem("No worker answers."),
+        503: problem(
+            "No worker answers, or too many requests wait for one: `Retry-After` says when to come again."
+        ),
     },
 )
-def predict(person: Person, run_id: RunId, wish: PredictWish) -> Predictions:
+@changes_nothing
+async def predict(person: Person, run_id: RunId, wish: PredictWish) -> Predictions:
     """Try a run's model on some texts. A worker computes the answer."""
     # No session for the request: it would be held while the worker computes.
-    found = runs.predict(person.actor, run_id, wish.texts)
+    found = await runs.predict(person.actor, run_id, wish.texts)
     return Predictions(items=[Prediction.model_validate(item) for item in found])
 
 

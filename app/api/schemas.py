@@ -7,10 +7,15 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.services.jobs import Device
+from app.strict import StrictModel
 
 ProjectId = Annotated[str, Path(description="The project's id.", max_length=20)]
-ExampleId = Annotated[int, Path(description="The example's id.", ge=1, le=2**62)]
+# 2**53 - 1: the largest integer that JSON's readers all take exactly.
+ExampleId = Annotated[int, Path(description="The example's id.", ge=1, le=2**53 - 1)]
 RunId = Annotated[str, Path(description="The run's id.", max_length=20)]
+ImportId = Annotated[str, Path(description="The import's id.", max_length=20)]
+UserId = Annotated[str, Path(description="The id of somebody's account.", max_length=20)]
+TokenId = Annotated[str, Path(description="The token's id.", max_length=20)]
 Number = Annotated[int, Path(description="The version's number: 1, 2, …", ge=1, le=2**31 - 1)]
 Split = Literal["train", "validation", "test"]
 Role = Literal["annotator", "reviewer", "manager"]
@@ -22,10 +27,8 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class Question(BaseModel):
+class Question(StrictModel):
     """Base of what is asked: a misspelt field is an error, not silence."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class JobOut(Answer):
@@ -33,7 +36,15 @@ class JobOut(Answer):
 
     id: str
     kind: Literal[
-        "import", "freeze", "finetune", "pretrain", "crossvalidate", "evaluate", "push"
+        "import",
+        "undo",
+        "frames",
+        "freeze",
+        "finetune",
+        "pretrain",
+        "crossvalidate",
+        "evaluate",
+        "push",
     ] = Field(description="What kind of work it is.")
     state: Literal[
         "queued", "starting", "running", "cancelling", "succeeded", "failed", "cancelled"

@@ -3,17 +3,20 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import Field
 
 from app.api.problems import problem
 from app.api.schemas import Answer, ProjectId, Question
-from app.http.identity import Db, Person
+from app.db import session_scope
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import runs, searches
 from app.services.jobs import Device
 from app.services.searches import SearchPlan, SearchView
+from app.training import FineTuneParams
 
-router = APIRouter(tags=["Runs and models"])
+router = Router(tags=["Runs and models"])
 
 SearchId = Annotated[str, Path(description="The search's id.", max_length=20)]
 
@@ -83,22 +86,27 @@ def list_searches(session: Db, person: Person, project_id: ProjectId) -> SearchL
     status_code=202,
     responses={409: problem("The version is not written yet.")},
 )
-def start_search(session: Db, person: Person, project_id: ProjectId, wish: SearchWish) -> SearchOut:
+def start_search(person: Person, project_id: ProjectId, wish: SearchWish) -> SearchOut:
     """Start fine-tunings over a space of parameters: all of them, at most 50, or none.
 
     They yield to other runs. The best is chosen on validation.
     """
+    # No session of the request's own: to check all combinations may take a while.
+    with session_scope(read_only=True) as session:
+        params: FineTuneParams = runs.params_from(
+            session, person.actor, project_id, wish.version, wish.params
+        )
     made = searches.create(
-        session,
         person.actor,
         project_id,
         version_number=wish.version,
-        params=runs.params_from(session, person.actor, project_id, wish.version, wish.params),
+        params=params,
         wish=wish,
         name=wish.name,
         device=wish.device,
     )
-    return _shown(searches.get(session, person.actor, made.id))
+    with session_scope(read_only=True) as session:
+        return _shown(searches.get(session, person.actor, made.id))
 
 
 @router.get("/searches/{search_id}")
@@ -120,6 +128,7 @@ def cancel_search(session: Db, person: Person, search_id: SearchId) -> None:
 )
 def delete_search(session: Db, person: Person, search_id: SearchId) -> None:
     """Delete an ended search with all of its runs and their models."""
+    searches.clear_reports(person.actor, search_id)
     searches.remove(session, person.actor, search_id)
 
 

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from app.api.schemas import Answer
 from app.http.identity import Person
+from app.http.routing import Router
 from app.i18n import gettext as _
 from app.services import exporting, importing
 from app.tasks import TASKS
 from app.training import FineTuneParams
 
-router = APIRouter(prefix="/tasks", tags=["Tasks"])
+router = Router(prefix="/tasks", tags=["Tasks"])
 
 
 class TaskOut(Answer):

@@ -2,14 +2,16 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter
 from pydantic import Field, SecretStr
 
-from app.api.schemas import Answer, Question
-from app.http.identity import Db, Person
+from app.api.problems import PASSWORD_PROBLEMS
+from app.api.schemas import Answer, Question, UserId
+from app.http.identity import Person
+from app.http.password_queue import in_password_queue
+from app.http.routing import Db, Router
 from app.services import accounts
 
-router = APIRouter(prefix="/users", tags=["Accounts (administrators)"])
+router = Router(prefix="/users", tags=["Accounts (administrators)"])
 
 
 class UserOut(Answer):
@@ -32,16 +34,20 @@ class UserList(Answer):
 class NewUser(Question):
     """An account to be made."""
 
-    email: str = Field(examples=["mei@example.org"])
-    name: str = Field(examples=["Mei Lin"])
-    password: SecretStr = Field(description="At least 10 characters.")
+    email: str = Field(examples=["lin@example.org"])
+    name: str = Field(examples=["Lin Yu"])
+    password: SecretStr = Field(
+        description="At least 10 characters.", examples=["three-words-together"]
+    )
     is_admin: bool = Field(False, description="Whether they administer the whole site.")
 
 
 class UserChange(Question):
     """What may be changed of an account."""
 
-    is_active: bool = Field(description="False closes the account and ends its sessions at once.")
+    is_active: bool = Field(
+        description="False closes the account and ends its sessions and tokens at once."
+    )
 
 
 @router.get("")
@@ -51,11 +57,11 @@ def list_users(session: Db, person: Person) -> UserList:
     return UserList(items=[UserOut.model_validate(user) for user in found])
 
 
-@router.post("", status_code=201)
-def create_user(session: Db, person: Person, new: NewUser) -> UserOut:
+@router.post("", status_code=201, responses=PASSWORD_PROBLEMS)
+@in_password_queue
+def create_user(person: Person, new: NewUser) -> UserOut:
     """Make an account. Its owner changes the password after the first log-in."""
     user = accounts.create_user(
-        session,
         person.actor,
         email=new.email,
         name=new.name,
@@ -66,6 +72,6 @@ def create_user(session: Db, person: Person, new: NewUser) -> UserOut:
 
 
 @router.patch("/{user_id}", status_code=204)
-def change_user(session: Db, person: Person, user_id: str, change: UserChange) -> None:
+def change_user(session: Db, person: Person, user_id: UserId, change: UserChange) -> None:
     """Close or reopen an account."""
     accounts.set_active(session, person.actor, user_id, active=change.is_active)

@@ -3,18 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import Field
 
 from app.api.problems import Responses, problem
 from app.api.schemas import Answer, JobOut, Number, ProjectId, Question, Split
 from app.http.download import send_export
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.models import DatasetVersion, Job
 from app.services import exporting, versions
 from app.services.versions import SplitPercent
 
-router = APIRouter(prefix="/projects/{project_id}/versions", tags=["Versions"])
+router = Router(prefix="/projects/{project_id}/versions", tags=["Versions"])
 
 Format = Annotated[
     str,
@@ -26,7 +27,7 @@ _NOT_READY: Responses = {
 _DOWNLOAD: Responses = {
     200: {
         "description": "The file, streamed; the same bytes each time.",
-        "content": {"application/octet-stream": {}},
+        "content": {media: {} for media in exporting.media_types()},
         "headers": {
             "ETag": {"schema": {"type": "string"}, "description": "For If-None-Match."},
             "X-Content-SHA256": {
@@ -35,8 +36,15 @@ _DOWNLOAD: Responses = {
             },
         },
     },
-    206: {"description": "A part of the canonical JSON Lines file, as Range asked."},
+    206: {
+        "description": "A part of the canonical JSON Lines file, as Range asked.",
+        "content": {exporting.CANONICAL_MEDIA_TYPE: {}, "multipart/byteranges": {}},
+    },
     304: {"description": "The caller has this very file."},
+    416: {
+        "description": "The file has no such part.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    },
     **_NOT_READY,
 }
 
@@ -117,6 +125,17 @@ def freeze_version(
 @router.get("/{number}")
 def get_version(session: Db, person: Person, project_id: ProjectId, number: Number) -> VersionOut:
     """A version with its counts, its digest and the job that writes it."""
+    return _shown(*versions.get(session, person.actor, project_id, number))
+
+
+@router.post(
+    "/{number}/retry",
+    status_code=202,
+    responses={409: problem("The version has neither failed nor was it cancelled.")},
+)
+def retry_version(session: Db, person: Person, project_id: ProjectId, number: Number) -> VersionOut:
+    """Write a version that failed or was cancelled after all, with what is labelled at this moment."""
+    versions.retry(session, person.actor, project_id, number)
     return _shown(*versions.get(session, person.actor, project_id, number))
 
 

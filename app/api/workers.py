@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Literal
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from app.api.schemas import Answer
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import workers
 from app.services.jobs import Device
 
-router = APIRouter(prefix="/workers", tags=["Jobs"])
+router = Router(prefix="/workers", tags=["Jobs"])
 
 
 class WorkerOut(Answer):

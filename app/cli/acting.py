@@ -15,6 +15,7 @@ from app.db import get_engine, session_scope
 from app.errors import InvalidInput, NotFound, Unavailable
 from app.migrate import head_revision
 from app.models import Project, User
+from app.security.emails import login_names
 from app.services import projects, versions
 from app.services.access import Actor
 
@@ -68,10 +69,10 @@ def find_person(session: Session, who: str) -> User:
     """Somebody by address or name. Raises NotFound, InvalidInput where several have the name."""
     found = session.scalars(
         select(User).where(
-            or_(User.email == who.strip().lower(), func.lower(User.name) == who.strip().lower())
+            or_(User.email.in_(login_names(who)), func.lower(User.name) == who.strip().lower())
         )
     ).all()
-    exact = [user for user in found if user.email == who.strip().lower()] or list(found)
+    exact = [user for user in found if user.email in login_names(who)] or list(found)
     if not exact:
         raise NotFound(f"Nobody here is called “{who}”. “annotune user list” shows who there is.")
     if len(exact) > 1:

@@ -1,4 +1,4 @@
-"""The commands for data: projects, demo, import, freeze, export."""
+"""The commands for data: projects, demo, import, frames, freeze, export."""
 
 import sys
 from pathlib import Path
@@ -24,6 +24,7 @@ from app.formats import ReadOptions
 from app.models import new_id
 from app.services import demo as demo_projects
 from app.services import direct_import, exporting, importing, versions
+from app.services import frames as frame_service
 from app.services import projects as project_service
 from app.services.importing import ImportOptions
 from app.services.versions import SplitPercent
@@ -35,7 +36,7 @@ _SHOWN_NOTES = 5
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for function in (projects, demo, freeze, export):
+    for function in (projects, demo, frames, freeze, export):
         app.command()(function)
     app.command("import")(import_)
 
@@ -63,8 +64,7 @@ def demo(who: As = None) -> None:
     """Make three small projects to try things with, each with a first version."""
     with command():
         actor = actor_for(who)
-        with session_scope() as session:
-            made = demo_projects.load(session, actor)
+        made = demo_projects.load(actor)
         for project in made:
             with session_scope(read_only=True) as session:
                 waiting = [
@@ -186,6 +186,32 @@ def _list_problems(report: dict[str, object]) -> None:
         complain(f"row {problem['row']}{column}: {problem['message']}")
     if len(found) > _SHOWN_PROBLEMS:
         complain(f"… and {report['rejected']} wrong rows in all.")
+
+
+def frames(
+    project: ProjectWord,
+    file: Annotated[
+        Path,
+        typer.Argument(help="A frame file, or a zip or tar of them.", exists=True, dir_okay=False),
+    ],
+    who: As = None,
+) -> None:
+    """Read PropBank frame files into an SRL project's inventory."""
+    with command():
+        actor = actor_for(who)
+        with session_scope(read_only=True) as session:
+            project_id = find_project(session, actor, project).id
+        with file.open("rb") as stream:
+            row = frame_service.load(actor, project_id, filename=file.name, stream=stream)
+        job = see_through(row.job_id, file.name)
+        with session_scope(read_only=True) as session:
+            row, job = frame_service.get(session, actor, project_id, row.id)
+        for problem in row.report.get("problems", ()):
+            complain(f"{problem['where']}: {problem['message']}")
+        if job.state != "succeeded":
+            complain(job.error or "The reading was cancelled.")
+            raise typer.Exit(1)
+        say(f"{row.report['loaded']} senses are in the inventory")
 
 
 def freeze(

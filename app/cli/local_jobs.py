@@ -4,7 +4,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -13,14 +12,10 @@ from app.cli.console import progress_console
 from app.db import session_scope
 from app.errors import AnnotuneError
 from app.models import FINAL_STATES, Job
-from app.services import importing, jobs, versions
+from app.services import jobs
+from app.services.work import JOB_FUNCTIONS
 from app.settings import get_settings
 
-HANDLERS: dict[str, Callable[[jobs.Claim], None]] = {
-    "import": importing.run,
-    "freeze": versions.run,
-}
-"""What needs no torch, and so can be done here."""
 _LOOK_SECONDS = 0.1
 
 
@@ -85,11 +80,13 @@ def _carry_out(claim: jobs.Claim) -> None:
     beat = threading.Thread(target=_keep_lease, args=(claim, over), daemon=True)
     beat.start()
     try:
-        HANDLERS[claim.kind](claim)
+        JOB_FUNCTIONS[claim.kind](claim)
     except jobs.LostLease:
         pass  # somebody else does it now, and the watching goes on
     except jobs.Cancelled:
         jobs.cancelled(claim)
+    except jobs.Interrupted:
+        jobs.release(claim)
     except AnnotuneError as error:
         jobs.fail(claim, error.message, category="data")
     except OSError as error:

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 import typer
 
 from app.cli.acting import As, Json, actor_for, command, find_person
-from app.cli.console import say, show
+from app.cli.console import complain, say, show
 from app.db import session_scope
-from app.services import accounts
+from app.services import accounts, api_tokens
+from app.services.api_tokens import DEFAULT_DAYS, MAX_DAYS
 
 Secret = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
@@ -29,15 +30,22 @@ def create_token(
     scope: Annotated[
         Literal["read", "write"], typer.Option(help="write may read and change things.")
     ] = "read",
+    days: Annotated[
+        int, typer.Option(min=1, max=MAX_DAYS, help="So many days it works.")
+    ] = DEFAULT_DAYS,
     who: As = None,
 ) -> None:
     """Make a token, and print its secret: nothing shows it again."""
+    # Asks for no password: who runs this has the database.
     with command():
         actor = actor_for(who)
         scopes = ["read", "write"] if scope == "write" else ["read"]
         with session_scope() as session:
-            _token, secret = accounts.create_token(session, actor, name=name, scopes=scopes)
+            token, secret = api_tokens.create_token(
+                session, actor, name=name, scopes=scopes, days=days
+            )
         say(secret)
+        complain(f"It works until {token.expires_at:%Y-%m-%d}.")
 
 
 @tokens.command("list")
@@ -46,14 +54,16 @@ def list_tokens(who: As = None, as_json: Json = False) -> None:
     with command():
         actor = actor_for(who)
         with session_scope(read_only=True) as session:
-            found = accounts.list_tokens(session, actor)
+            found = api_tokens.list_tokens(session, actor)
         rows = [
             {
                 "id": token.id,
                 "name": token.name,
                 "scopes": ",".join(token.scopes),
                 "created": f"{token.created_at:%Y-%m-%d}",
+                "expires": f"{token.expires_at:%Y-%m-%d}",
                 "used": f"{token.used_at:%Y-%m-%d}" if token.used_at else None,
+                "from": token.used_from,
             }
             for token in found
         ]
@@ -69,7 +79,7 @@ def revoke_token(
     with command():
         actor = actor_for(who)
         with session_scope() as session:
-            accounts.revoke_token(session, actor, token_id)
+            api_tokens.revoke_token(session, actor, token_id)
         say("The token no longer works.")
 
 
@@ -86,14 +96,11 @@ def create_user(
         password, called = _password(password_stdin), name or email.partition("@")[0]
         with session_scope() as session:
             first = accounts.setup_token(session)
-            if first is not None:
-                accounts.set_up(session, token=first, email=email, name=called, password=password)
-        if first is None:
+        if first is not None:
+            accounts.set_up(token=first, email=email, name=called, password=password)
+        else:
             actor = actor_for(who)
-            with session_scope() as session:
-                accounts.create_user(
-                    session, actor, email=email, name=called, password=password, is_admin=admin
-                )
+            accounts.create_user(actor, email=email, name=called, password=password, is_admin=admin)
         say(f"{email} has an account now" + (", an administrator's." if first or admin else "."))
 
 
@@ -123,15 +130,14 @@ def reset_password(
     password_stdin: Secret = False,
     who: As = None,
 ) -> None:
-    """Give somebody a new password; they are logged out everywhere."""
+    """Give somebody a new password; they are logged out everywhere, and their tokens end."""
     with command():
         actor = actor_for(who)
         with session_scope(read_only=True) as session:
             user = find_person(session, person)
         password = _password(password_stdin)
-        with session_scope() as session:
-            accounts.reset_password(session, actor, user.id, password=password)
-        say(f"{user.email} has a new password.")
+        accounts.reset_password(actor, user.id, password=password)
+        say(f"{user.email} has a new password; their sessions and API tokens have ended.")
 
 
 def _password(from_stdin: bool) -> str:

@@ -1,5 +1,6 @@
 """The commands for training: starting a run, watching it, evaluating and pushing its model, the list."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -223,14 +224,25 @@ def push(
     private: Annotated[
         bool, typer.Option("--private/--public", help="Who sees a repository that is new.")
     ] = True,
+    token_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--token-stdin",
+            help="Read a token of your own from standard input, for this push alone.",
+        ),
+    ] = False,
     wait: Wait = False,
     who: As = None,
 ) -> None:
-    """Push a run's model with its card to a hub. The worker does it, with its ANNOTUNE_HUB_TOKEN."""
+    """Push a run's model with its card to a hub. The worker does it, with a token of yours or, where
+    ANNOTUNE_HUB_PUSH allows it, with the installation's."""
+    token = sys.stdin.readline().strip() if token_stdin else None
     with command():
         actor = actor_for(who)
         with session_scope() as session:
-            made = run_service.push(session, actor, run, repo_id=repository, private=private)
+            made = run_service.push(
+                session, actor, run, repo_id=repository, private=private, token=token
+            )
         _started(actor, made, wait=wait)
 
 
@@ -290,7 +302,7 @@ def search(
         fixed, space = searches.read_words(words)
         chosen = {"strategy": "random" if random else "grid", "runs": random or 1, "seed": seed}
         wish = parse(SearchPlan, {**chosen, "space": space}, "The search cannot be started.")
-        with session_scope() as session:
+        with session_scope(read_only=True) as session:
             found = find_project(session, actor, project)
             number = find_version(session, actor, found, version)
             base = run_service.params_from(session, actor, found.id, number, fixed, FineTuneParams)
@@ -300,16 +312,16 @@ def search(
                 )
                 say(f"{len(sets)} runs")
                 return
-            made = searches.create(
-                session,
-                actor,
-                found.id,
-                version_number=number,
-                params=base,
-                wish=wish,
-                name=name,
-                device=device,
-            )
+        made = searches.create(
+            actor,
+            found.id,
+            version_number=number,
+            params=base,
+            wish=wish,
+            name=name,
+            device=device,
+        )
+        with session_scope(read_only=True) as session:
             view = searches.get(session, actor, made.id)
         say(f"{made.id}  {made.name}: {len(view.children)} runs queued")
 

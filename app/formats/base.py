@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from app.strict import StrictModel
 
 Message = dict[str, str]
 SPLITS = {
@@ -41,10 +43,10 @@ class RowProblem:
     column: str | None = None
 
 
-class ReadOptions(BaseModel):
+class ReadOptions(StrictModel):
     """How a file is to be read; what is left open is detected."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     encoding: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)

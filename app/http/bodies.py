@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import AnnotuneError, Busy, TimedOut, TooLarge, Unavailable, UnsupportedContent
-from app.http.identity import LOCALE_COOKIE, SAFE_METHODS, identify_again
+from app.errors import AnnotuneError, Forbidden, TimedOut, TooLarge, Unavailable, UnsupportedContent
+from app.http.identity import LOCALE_COOKIE, identify_again
+from app.http.routing import SAFE_METHODS
 from app.i18n import gettext as _
 from app.i18n import negotiate, set_locale
 from app.settings import get_settings
@@ -92,6 +93,7 @@ class _Body:
         self._waited = 0.0
         self._bound = MAX_BODY
         self._person: str | None = None
+        self._only_reads = False
         self._holds_slot = False
 
     async def receive(self) -> Message:
@@ -129,6 +131,8 @@ class _Body:
         if self._media == b"multipart/form-data" and takes_file:
             self._bound = (get_settings().max_upload_mb << 20) + _BESIDE_THE_FILE
             await self._require_person()
+            if self._only_reads:
+                raise Forbidden(_("This token may only read. Make one with the scope “write”."))
             self._take_slot()
         elif self._media not in known or (is_api and not takes_file):
             self._speak()
@@ -174,12 +178,15 @@ class _Body:
             except SQLAlchemyError as error:
                 raise Unavailable(_("The database does not answer. Try again soon.")) from error
             self._person = identity.user.id
+            self._only_reads = identity.secret is None and not identity.actor.may_write
 
     def _take_slot(self) -> None:
         if self._holds_slot or self._person is None:
             return
         if self._uploads.total() >= MAX_UPLOADS or self._uploads[self._person] >= MAX_UPLOADS_EACH:
-            raise Busy(_("Too many uploads are in work. Try again in a few seconds."))
+            raise Unavailable(
+                _("Too many uploads are in work. Try again in a few seconds."), retry_after=5
+            )
         self._uploads[self._person] += 1
         self._holds_slot = True
 

@@ -8,11 +8,21 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match
 
-from app.errors import AnnotuneError, Busy, Conflict, InvalidInput, StorageFull, Unauthenticated
+from app.db import Outage, outage
+from app.errors import (
+    AnnotuneError,
+    Conflict,
+    InvalidInput,
+    StorageFull,
+    Unauthenticated,
+    Unavailable,
+)
 from app.http.bodies import Refused
 from app.i18n import gettext as _
 from app.storable import too_deep
@@ -20,6 +30,8 @@ from app.storage import is_full
 
 log = structlog.get_logger()
 
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 ErrorPage = Callable[[Request, int, str, list[dict[str, str]]], Response]
 
@@ -33,6 +45,8 @@ def install(app: FastAPI, *, page: ErrorPage) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(OSError, _system)
     app.add_exception_handler(DataError, _unstorable)
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(kind, _database)
     app.add_exception_handler(Exception, _unknown)
 
 
@@ -47,7 +61,7 @@ async def _known(request: Request, error: Exception) -> Response:
     )
     extra = {"current": error.current} if isinstance(error, Conflict) and error.current else {}
     answer = _answer(request, error.status, error.message, problems, extra)
-    if isinstance(error, Busy):
+    if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer
 
@@ -84,13 +98,44 @@ async def _http(request: Request, error: Exception) -> Response:
         return _answer(request, 422, too_deep())
     if isinstance(error.__cause__, UnicodeDecodeError):
         return _answer(request, 422, _("The body is not text in UTF-8."))
+    if error.status_code == 405:
+        return _not_allowed(request)
     text = _("There is nothing at this address.") if error.status_code == 404 else str(error.detail)
-    return _answer(request, error.status_code, text)
+    answer = _answer(request, error.status_code, text)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _not_allowed(request: Request) -> Response:
+    """What can be done at this address: the answer to OPTIONS, and to a method that it does not have."""
+    methods = [method for method in _METHODS if _routed(request, method)]
+    allow = {"Allow": ", ".join(["OPTIONS", *(["HEAD"] if "GET" in methods else []), *methods])}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=allow)
+    answer = _answer(
+        request, 405, _("This address does not know the method %(m)s.", m=request.method)
+    )
+    answer.headers.update(allow)
+    return answer
+
+
+def _routed(request: Request, method: str) -> bool:
+    # Each operation is a route of its own: the one that said no knows only its own method.
+    scope = {**request.scope, "method": method, "path_params": {}}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def _unstorable(request: Request, error: Exception) -> Response:
     log.warning("unstorable_input", path=request.url.path, error=str(getattr(error, "orig", error)))
     return _answer(request, 422, _("The input holds something that cannot be stored."))
+
+
+async def _database(request: Request, error: Exception) -> Response:
+    found = outage(error)
+    if found is None:
+        return await _unknown(request, error)
+    log.error("database_unavailable", path=request.url.path, outage=found.name, error=str(error))
+    return await _known(request, Unavailable(_OUTAGES[found]()))
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
@@ -102,6 +147,17 @@ async def _unknown(request: Request, error: Exception) -> Response:
             "Something went wrong on our side. What you had saved is safe; the log of the server says more."
         ),
     )
+
+
+_OUTAGES: dict[Outage, Callable[[], str]] = {
+    Outage.AWAY: lambda: _("The database does not answer at the moment. Try again shortly."),
+    Outage.BUSY: lambda: _(
+        "The database is busy at the moment. Nothing was changed. Try again shortly."
+    ),
+    Outage.FULL: lambda: _(
+        "The disk is full: nothing more can be saved until somebody makes room."
+    ),
+}
 
 
 def _answer(

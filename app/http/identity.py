@@ -1,25 +1,37 @@
 """Who is asking: a session cookie (with a CSRF token for anything that changes) or a bearer token."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request, Response
+import structlog
+from anyio import to_thread
+from fastapi import BackgroundTasks, Depends, Request, Response
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
-from app.errors import Forbidden, Unauthenticated
+from app.errors import Forbidden, Unauthenticated, Unavailable
+from app.http.proxies import client_address, is_https, require_own_page
+from app.http.routing import SAFE_METHODS, run_writer
 from app.i18n import gettext as _
 from app.i18n import negotiate, set_locale
 from app.models import User
 from app.security.secrets import csrf_token, same
-from app.services import accounts
+from app.services import accounts, api_tokens
 from app.services.access import Actor
+from app.services.log_in import Client, LoggedIn
 from app.settings import get_settings
 
 COOKIE = "annotune_session"
+BROWSERS_COOKIE = "annotune_browser"
+"""Survives logging out: that somebody has logged in here before."""
 LOCALE_COOKIE = "annotune_locale"
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+log = structlog.get_logger()
+
+Handler = TypeVar("Handler", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,36 +43,49 @@ class Identity:
     secret: str | None
 
 
-def open_session(request: Request) -> Iterator[Session]:
-    """One database session for a request: committed when its handler returns, before the answer goes out."""
-    with session_scope(read_only=request.method in SAFE_METHODS) as session:
-        yield session
+Visit = Callable[[Session], object]
+"""Writes down that a cookie or token was used."""
 
 
-# scope="function": what an answer acknowledges must be committed before the answer is sent.
-Db = Annotated[Session, Depends(open_session, scope="function")]
-
-
-def _find(request: Request) -> Identity | None:
-    """Whoever the request comes from, or None. Raises Unauthenticated for a bad token.
+def _find(request: Request) -> tuple[Identity | None, Visit | None]:
+    """Whoever the request comes from, and what is to be noted of the visit. Raises Unauthenticated for a bad token.
 
     Uses short sessions of its own: a handler that takes long (an upload, a prediction) must not hold one.
     """
-    return _bearer(request) or _cookie(request)
+    secret = _bearer_secret(request)
+    if secret:
+        address = client_address(request)
+        with session_scope(read_only=True) as session:
+            by_token = api_tokens.by_token(session, secret, address=address)
+        use = partial(api_tokens.note_use, secret=secret, address=address)
+        visit = use if by_token.stale else None
+        return Identity(by_token.user, by_token.actor, None), visit
+    secret = _session_secret(request)
+    with session_scope(read_only=True) as session:
+        by_cookie = accounts.by_cookie(session, secret)
+    if by_cookie is None:
+        return None, None
+    visit = partial(accounts.touch, secret=secret) if by_cookie.stale else None
+    return Identity(by_cookie.user, by_cookie.actor, secret), visit
 
 
 def identify_again(request: Request) -> Identity:
     """Who the request comes from, asked anew: for answers that go on for long. Raises Unauthenticated."""
-    return require_identity(_find(request))
+    return require_identity(_find(request)[0])
 
 
-async def identify(
-    request: Request, identity: Annotated[Identity | None, Depends(_find)]
-) -> Identity | None:
+async def identify(request: Request, background: BackgroundTasks) -> Identity | None:
     """Whoever the request comes from, or None; the rest of the request speaks their language.
 
     Not a plain function: those run in a thread, and a context variable that is set there stays there.
+    Whoever brings no secret needs no thread either, and a visit is noted once the answer is out: log-in
+    pages and readers wait for no writer.
     """
+    identity = None
+    if _bearer_secret(request) or _session_secret(request):
+        identity, visit = await to_thread.run_sync(_find, request)
+        if visit is not None:
+            background.add_task(_note, visit)
     chosen = identity.user.locale if identity else None
     set_locale(
         chosen
@@ -71,53 +96,51 @@ async def identify(
     return identity
 
 
+async def _note(visit: Visit) -> None:
+    """Note a visit; when the database has other worries, the next visit will be noted."""
+
+    def write() -> None:
+        with session_scope() as session:
+            visit(session)
+
+    try:
+        await run_writer(write)
+    except (Unavailable, DBAPIError) as error:
+        log.warning("visit_not_noted", error=str(error))
+
+
+def _bearer_secret(request: Request) -> str:
+    scheme, _space, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def _session_secret(request: Request) -> str:
+    return request.cookies.get(_cookie_name(request, COOKIE), "")
+
+
 MaybeIdentity = Annotated[Identity | None, Depends(identify)]
 
 
-def _bearer(request: Request) -> Identity | None:
-    scheme, _space, secret = request.headers.get("authorization", "").partition(" ")
-    secret = secret.strip()
-    if scheme.lower() != "bearer" or not secret:
-        return None
-    with session_scope(read_only=True) as session:
-        found = accounts.by_token(session, secret)
-    if found.stale:
-        with session_scope() as session:
-            accounts.note_token_use(session, secret)
-    return Identity(found.user, found.actor, None)
+def changes_nothing(handler: Handler) -> Handler:
+    """Marks a handler that only reads, though its method (as it takes a body) could change something."""
+    handler.__dict__["changes_nothing"] = True
+    return handler
 
 
-def _cookie(request: Request) -> Identity | None:
-    secret = request.cookies.get(COOKIE)
-    if not secret:
-        return None
-    with session_scope(read_only=True) as session:
-        found = accounts.by_cookie(session, secret)
-    if found is None:
-        return None
-    if found.stale:
-        with session_scope() as session:
-            accounts.touch(session, secret)
-    return Identity(found.user, found.actor, secret)
-
-
-async def require_csrf(request: Request, identity: MaybeIdentity) -> None:
-    """Raises Forbidden for a changing request that carries a cookie but not our own page's token.
-
-    Without a session (log-in, set-up) there is no token yet: then the browser's word on where the
-    request comes from decides.
+async def authorize_change(request: Request, identity: MaybeIdentity) -> None:
+    """The one gate for whatever changes something, pages and API alike. Raises Forbidden for a token that only
+    reads, for another site's page, and for a cookie without our own page's token.
     """
     if request.method in SAFE_METHODS:
         return
-    if identity is None:
-        origin = request.headers.get("origin")
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or (
-            origin is not None and origin.partition("://")[2] != request.headers.get("host")
-        ):
-            raise Forbidden(_("This request comes from another site."))
+    if identity is not None and identity.secret is None:
+        reads = getattr(request.scope.get("endpoint"), "changes_nothing", False)
+        if not identity.actor.may_write and not reads:
+            raise Forbidden(_("This token may only read. Make one with the scope “write”."))
         return
-    if identity.secret is None:
-        return
+    require_own_page(request)
+    if identity is None or identity.secret is None:
+        return  # there is no page's token before the log-in
     given = request.headers.get("x-csrf-token")
     if given is None and "form" in request.headers.get("content-type", ""):
         value = (await request.form()).get("csrf_token")
@@ -138,14 +161,39 @@ def require_identity(identity: MaybeIdentity) -> Identity:
 Person = Annotated[Identity, Depends(require_identity)]
 
 
-def give_cookie(response: Response, secret: str) -> None:
-    """Log the browser in."""
+def client_of(request: Request, identity: Identity | None) -> Client:
+    """Where a password is typed."""
+    carried = request.cookies.get(_cookie_name(request, BROWSERS_COOKIE), "")
+    return Client(
+        client_address(request),
+        [secret for secret in carried.split(".") if secret][:10],
+        identity.secret if identity else None,
+    )
+
+
+def keep_logged_in(request: Request, response: Response, login: LoggedIn) -> None:
+    """Log the browser in, and have it remember that it was."""
+    _set_cookie(request, response, COOKIE, login.secret, days=get_settings().session_days)
+    _set_cookie(request, response, BROWSERS_COOKIE, ".".join(login.browser_secrets), days=365)
+
+
+def forget_login(request: Request, response: Response) -> None:
+    """Log the browser out."""
+    _set_cookie(request, response, COOKIE, "", days=0)
+
+
+def _set_cookie(request: Request, response: Response, name: str, value: str, *, days: int) -> None:
     response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=get_settings().session_days * 86_400,
+        _cookie_name(request, name),
+        value,
+        max_age=days * 86_400,
         httponly=True,
         samesite="lax",
-        secure=get_settings().secure_cookies,
+        secure=is_https(request),
         path="/",
     )
+
+
+def _cookie_name(request: Request, name: str) -> str:
+    """With HTTPS in the form that no other host of the same domain can set (RFC 6265bis, 4.1.3.2)."""
+    return f"__Host-{name}" if is_https(request) else name

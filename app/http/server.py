@@ -34,6 +34,8 @@ def config(application: FastAPI | str, **options: Any) -> uvicorn.Config:
         ws="none",
         log_level="warning",
         access_log=False,
+        # The application itself knows which proxies to believe (app/http/proxies.py).
+        proxy_headers=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
         **options,
     )

@@ -2,13 +2,14 @@
 
 from app.models.audit import AuditEntry
 from app.models.base import Base, new_id, now
+from app.models.contribution import Contribution, UnseenChange
 from app.models.example import Annotation, Example
 from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
 from app.models.label_issue import LabelIssue
-from app.models.project import Member, Project, Roleset
+from app.models.project import FrameImport, Member, Project, Roleset
 from app.models.run import Run, RunLog, RunPoint, RunTag, RunTracking
 from app.models.search import Search
-from app.models.user import ApiToken, LoginFailure, LoginSession, User
+from app.models.user import ApiToken, KnownBrowser, LoginSession, LoginThrottle, User
 from app.models.version import DatasetVersion
 from app.models.worker import Worker
 
@@ -19,13 +20,16 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Base",
+    "Contribution",
     "DatasetVersion",
     "Example",
+    "FrameImport",
     "Import",
     "Job",
+    "KnownBrowser",
     "LabelIssue",
-    "LoginFailure",
     "LoginSession",
+    "LoginThrottle",
     "Member",
     "Project",
     "Roleset",
@@ -35,6 +39,7 @@ __all__ = [
     "RunTag",
     "RunTracking",
     "Search",
+    "UnseenChange",
     "User",
     "Worker",
     "new_id",

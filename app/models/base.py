@@ -43,7 +43,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 # jsonb cannot hold \\u0000 and reorders keys; inputs and payloads never hold the first (checked on
 # the way in) and are written out in a canonical order.
-JsonType = JSON().with_variant(JSONB(), "postgresql")
+# none_as_null: None is SQL's NULL, as in any other column; JSON's null is never stored on its own.
+JsonType = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 """A growing integer key: SQLite autoincrements only plain INTEGER."""
 ShortId = String(12)

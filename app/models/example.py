@@ -3,16 +3,30 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, TextClause, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigId, ShortId, now
+
+# Partial indexes of the queue. Their conditions are written into the queries, too: a bound parameter in
+# their place would hide from the planner that the index fits.
+IS_FREE = "status = 'open' AND lease_user_id IS NULL"
+IS_LEASED = "lease_user_id IS NOT NULL"
+IS_SKIPPED = "status = 'skipped'"
+QUEUE_ORDER = "id + 0"
+"""Only the index of free examples is in this order. By `id` the primary key would be, too, and a planner that
+expects a free example soon walks it through all that are done."""
+
+
+def _partial(name: str, *columns: str | TextClause, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Example(Base):
     """One thing to label. Its inputs never change.
 
-    `status`: "staged" (its import is not finished: nobody sees it), "open", "labelled", "skipped".
+    `status`: "staged" (its import is not finished: nobody sees it), "open", "labelled", "skipped". Only an
+    open example is leased, only a labelled one has gold, and only a skipped one says who set it aside.
     """
 
     __tablename__ = "examples"
@@ -32,6 +46,8 @@ class Example(Base):
     lease_until: Mapped[datetime | None]
     gold_id: Mapped[int | None] = mapped_column(BigId)
     """The annotation that stands for this example."""
+    skipped_by: Mapped[str | None] = mapped_column(ShortId)
+    """Who set it aside."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (
@@ -39,7 +55,14 @@ class Example(Base):
         Index("ix_examples_project_id_id", "project_id", "id"),
         Index("ix_examples_project_id_content_hash", "project_id", "content_hash"),
         Index("ix_examples_import_id_id", "import_id", "id"),
-        Index("ix_examples_project_id_lease_user_id", "project_id", "lease_user_id"),
+        # The hot path. What is free, what a person holds, whose leases have ended, what is set aside:
+        # each is found without looking at any other example.
+        _partial("ix_examples_free", "project_id", text(f"({QUEUE_ORDER})"), where=IS_FREE),
+        _partial(
+            "ix_examples_leased", "project_id", "lease_user_id", "lease_until", where=IS_LEASED
+        ),
+        _partial("ix_examples_lease_until", "project_id", "lease_until", "id", where=IS_LEASED),
+        _partial("ix_examples_skipped", "project_id", "skipped_by", "id", where=IS_SKIPPED),
         # An id is never given twice: versions cite it after the example is gone.
         {"sqlite_autoincrement": True},
     )
@@ -60,6 +83,8 @@ class Annotation(Base):
     """1, 2, … for one author and example."""
     payload: Mapped[dict[str, Any] | None]
     """None: skipped."""
+    is_proposal: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Kept beside what stands: it never was gold, and no version holds it."""
     comment: Mapped[str] = mapped_column(Text, default="")
     seconds: Mapped[float | None]
     client_key: Mapped[str | None] = mapped_column(String(64))

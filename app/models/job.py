@@ -77,5 +77,10 @@ class Import(Base):
     format: Mapped[str] = mapped_column(String(40))
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     report: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """{"read", "labelled", "duplicates", "rejected", "problems": […], "new_labels", "publishing"}"""
+    """{"read", "labelled", "duplicates", "rejected", "problems": […], "new_labels"}"""
+    published_at: Mapped[datetime | None]
+    """The moment from which it counts: a version has all of its examples, or, from before, none. Their rows
+    become visible bit by bit from then on, and nothing can stop that."""
+    undo_job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"))
+    """The job that takes its examples out again."""
     created_at: Mapped[datetime] = mapped_column(default=now)

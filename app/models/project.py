@@ -25,8 +25,34 @@ class Project(Base):
     """{"instruction": the SFT instruction where the project has its own}"""
     example_count: Mapped[int] = mapped_column(default=0)
     labelled_count: Mapped[int] = mapped_column(default=0)
-    """Both are kept by the services with each change, so that no page counts a large table."""
+    skipped_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    """All three are kept by the services with each change, so that no page counts a large table."""
+    used_labels: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """Names of labels that annotations have, so that a change of the label set searches no large table."""
+    cleared_roleset_id: Mapped[int] = mapped_column(BigId, default=0, server_default="0")
+    """Rolesets up to this id were cleared: nobody sees them, and their rows go bit by bit."""
+    deleted_at: Mapped[datetime | None]
+    """When somebody deleted it: nobody sees it from then on, and a job clears its rows."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class FrameImport(Base):
+    """A file of PropBank frames being read into a project's inventory."""
+
+    __tablename__ = "frame_imports"
+
+    id: Mapped[str] = mapped_column(ShortId, primary_key=True, default=new_id)
+    project_id: Mapped[str] = mapped_column(
+        ForeignKey("projects.id", ondelete="CASCADE"), index=True
+    )
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    filename: Mapped[str] = mapped_column(String(300))
+    size: Mapped[int]
+    """Bytes."""
+    report: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """{"loaded", "problems": [{"where", "message"}]}, once it has been read."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

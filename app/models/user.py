@@ -16,7 +16,7 @@ class User(Base):
 
     id: Mapped[str] = mapped_column(ShortId, primary_key=True, default=new_id)
     email: Mapped[str] = mapped_column(String(254), unique=True)
-    """Lower case."""
+    """In one form: see app/security/emails.py."""
     name: Mapped[str] = mapped_column(String(100))
     password_hash: Mapped[str] = mapped_column(String(200))
     is_admin: Mapped[bool] = mapped_column(default=False)
@@ -48,16 +48,28 @@ class ApiToken(Base):
     scopes: Mapped[list[Any]]
     """Of "read" and "write"."""
     created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    used_from: Mapped[str | None] = mapped_column(String(45))
+    """The network address it was last used from."""
     revoked_at: Mapped[datetime | None]
 
 
-class LoginFailure(Base):
-    """A wrong password, kept a while to slow down guessing."""
+class KnownBrowser(Base):
+    """A browser in which somebody has logged in before, which others' wrong passwords never hold up."""
 
-    __tablename__ = "login_failures"
+    __tablename__ = "known_browsers"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    subject: Mapped[str] = mapped_column(String(300), index=True)
-    """The e-mail address tried, or the network address it came from."""
-    at: Mapped[datetime] = mapped_column(default=now)
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class LoginThrottle(Base):
+    """How many wrong passwords count against an account, a network or both, as of some time."""
+
+    __tablename__ = "login_throttles"
+
+    subject: Mapped[str] = mapped_column(String(120), primary_key=True)
+    failures: Mapped[float]
+    at: Mapped[datetime] = mapped_column(index=True)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, ShortId, new_id, now
+from app.models.base import Base, BigId, ShortId, new_id, now
 
 
 class DatasetVersion(Base):
@@ -26,6 +26,12 @@ class DatasetVersion(Base):
     """The SFT instruction that exports of this version carry."""
     last_annotation_id: Mapped[int | None]
     """The snapshot: no annotation after this one is in it."""
+    last_example_id: Mapped[int | None] = mapped_column(BigId)
+    """No example after this one is in it either. None for versions of releases that did not say it."""
+    unpublished_imports: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """Ids of the imports that were still being read at that moment: nothing of them is in it."""
+    undone_imports: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """Ids of the imports that were just being taken back: only what people said of their examples is in it."""
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """{"examples", "splits": {…}, "labels": {…}, "labels_by_split": {split: {…}}}"""
     size: Mapped[int | None]

@@ -31,7 +31,6 @@ class Actor:
 
 def require_admin(actor: Actor) -> None:
     """Raises Forbidden unless this is a site administrator."""
-    require_write(actor)
     if not actor.is_admin:
         raise Forbidden(_("Only an administrator may do this."))
 
@@ -59,6 +58,8 @@ def project_for(
     Raises NotFound (also where the project is not visible to them, so that ids tell nothing) or Forbidden.
     """
     project = session.get(Project, project_id)
+    if project is not None and project.deleted_at is not None:
+        project = None
     have = role_in(session, actor, project_id) if project is not None else None
     if project is None or have is None:
         raise NotFound(_("There is no such project, or you are not a member of it."))

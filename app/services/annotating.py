@@ -1,92 +1,80 @@
-"""Labelling: the next example for a person, and saving what they said of it."""
+"""Labelling: opening an example, saving what a person says of it, and looking back."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
-from app.errors import Conflict, Forbidden, NotFound
+from app.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.i18n import gettext as _
-from app.models import Annotation, Example, Project, now
+from app.models import Annotation, Example, Project, UnseenChange, User
+from app.services import contributions, label_sets, work_items
 from app.services.access import Actor, project_for, role_in
-from app.settings import get_settings
+from app.services.contributions import Change
+from app.services.work_items import Author, Said, WorkItem
 from app.tasks import get_task
 from app.tasks.base import TextInputs
 
 MAX_COMMENT = 5000
+MAX_SECONDS = 86_400.0
+
+Effect = Literal["stand", "replace", "propose"]
+"""What a save is to do: stand where nobody else's does, replace somebody else's, or be kept beside it."""
 
 
 @dataclass(frozen=True, slots=True)
-class WorkItem:
-    """An example as its annotator gets it."""
+class Draft:
+    """What a person wants to save. A payload of None sets the example aside."""
+
+    payload: dict[str, Any] | None
+    base: int
+    """The newest annotation of the example, by anyone, that the person has seen; 0 for none."""
+    client_key: str
+    effect: Effect = "stand"
+    comment: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """That somebody else's annotation stands by now."""
+
+    by: Author | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryItem:
+    """Something that a person labelled, skipped or proposed."""
 
     id: int
-    external_id: str | None
-    inputs: dict[str, Any]
-    """With `tokens` always filled."""
-    meta: dict[str, Any]
-    status: str
-    annotation: dict[str, Any] | None
-    """Mine, else the gold one (an import's, say), to start from."""
-    revision: int
-    """My newest revision; 0 where I have said nothing yet."""
-    comment: str
+    """The example's."""
+    text: str
+    summary: str
     skipped: bool
-    lease_until: datetime | None
-    progress: dict[str, int] = field(default_factory=dict)
-
-
-def next_example(
-    session: Session, actor: Actor, project_id: str, *, after: int | None = None
-) -> WorkItem | None:
-    """The next open example, reserved for this person for a while; None when nothing is left.
-
-    What they have reserved already comes first, so that reopening the page loses nothing. `after` is the
-    example they pass over: its reservation ends and the search goes on behind it, and from the start
-    again once the end is reached. Two people never get the same example.
-    """
-    project = project_for(session, actor, project_id, write=True)
-    if after is not None:
-        _release(session, actor, project_id, after)
-    example_id = _mine(session, actor, project_id, after)
-    if example_id is None:
-        example_id = _claim(session, actor, project_id, behind=after)
-    if example_id is None and after is not None:
-        example_id = _claim(session, actor, project_id, behind=None)
-    return None if example_id is None else _item(session, actor, project, example_id)
+    stands: bool
+    changed: Replaced | None
+    updated_at: datetime
 
 
 def open_example(session: Session, actor: Actor, project_id: str, example_id: int) -> WorkItem:
     """One example by its id, as it stands. Raises NotFound."""
     project = project_for(session, actor, project_id)
-    return _item(session, actor, project, example_id)
-
-
-def release(session: Session, actor: Actor, project_id: str, example_id: int) -> None:
-    """Give a reserved example back to the queue."""
-    project_for(session, actor, project_id, write=True)
-    _release(session, actor, project_id, example_id)
+    return work_items.read(session, actor, project, example_id)
 
 
 def save(
-    session: Session,
-    actor: Actor,
-    project_id: str,
-    example_id: int,
-    *,
-    payload: dict[str, Any] | None,
-    base_revision: int,
-    client_key: str,
-    comment: str = "",
-    seconds: float | None = None,
+    session: Session, actor: Actor, project_id: str, example_id: int, draft: Draft
 ) -> Annotation:
-    """Store a new revision; payload None means skipped.
+    """Store a new revision. The same `client_key` for the same again stores nothing and gives the same.
 
-    The same `client_key` again gives the same annotation. Raises Conflict, with the current state, where
-    `base_revision` is not my newest one (another tab was quicker); InvalidInput for a payload that does
-    not fit; Forbidden where somebody else holds or has labelled the example.
+    Raises Conflict, with the current state, if somebody said something since `draft.base`, if somebody else's
+    annotation stands or somebody else holds the example, and for a skip while gold stands; Conflict, if the
+    key belongs to another save; Forbidden, if this role cannot replace; InvalidInput for a payload that does
+    not fit.
     """
     project = project_for(session, actor, project_id, write=True)
     example = session.scalar(
@@ -98,78 +86,93 @@ def save(
     )
     if example is None:
         raise NotFound(_("There is no such example in this project."))
-    said_before = session.scalar(
-        select(Annotation).where(
-            Annotation.user_id == actor.user_id, Annotation.client_key == client_key
-        )
-    )
-    if said_before is not None:
-        return said_before
-    _check_free(session, actor, project, example)
-    mine = _newest(session, actor, example_id)
-    if (mine.revision if mine else 0) != base_revision:
-        raise Conflict(
-            _("You have saved this example in another tab meanwhile."),
-            current=_said(mine) if mine else None,
-        )
-    if payload is not None:
-        task = get_task(project.task)
-        payload = task.validate(
-            payload,
-            TextInputs.model_construct(**example.inputs),
-            task.parse_schema(project.label_schema),
-        )
-    annotation = Annotation(
-        project_id=project_id,
-        example_id=example_id,
-        user_id=actor.user_id,
-        source="person",
-        revision=base_revision + 1,
-        payload=payload,
-        comment=comment[:MAX_COMMENT],
-        seconds=None if seconds is None else max(0.0, min(seconds, 86_400.0)),
-        client_key=client_key,
-    )
-    session.add(annotation)
-    session.flush()
-    _settle(session, example, annotation)
+    saved = _saved_before(session, actor, project, example, draft)
+    if saved is not None:
+        return saved
+    newest = work_items.said_of(session, example)
+    standing = next((said for said in newest if said.annotation_id == example.gold_id), None)
+    if draft.effect == "propose":
+        _check_proposal(session, actor, project, example, standing, draft)
+    else:
+        _check_save(session, actor, project, example, standing, newest, draft)
+    annotation = _store(session, actor, project, example, newest, draft)
+    is_first = annotation.revision == 1
+    if draft.effect == "propose":
+        contributions.add(session, project_id, {actor.user_id: Change(annotated=int(is_first))})
+    else:
+        _settle(session, example, annotation, standing, newest)
     return annotation
 
 
+def mark_seen(session: Session, actor: Actor, project_id: str, example_id: int) -> None:
+    """This person has seen that somebody replaced their annotation."""
+    project = project_for(session, actor, project_id, write=True)
+    work_items.read(session, actor, project, example_id)
+    seen = _forget_unseen(session, example_id, actor.user_id)
+    contributions.add(session, project_id, {actor.user_id: Change(changed=-seen)})
+
+
 def history(
-    session: Session, actor: Actor, project_id: str, *, limit: int = 50
-) -> list[dict[str, Any]]:
-    """What this person labelled or skipped last, newest first, each example once."""
+    session: Session, actor: Actor, project_id: str, *, changed: bool = False, limit: int = 50
+) -> list[HistoryItem]:
+    """What this person labelled, skipped or proposed last, newest first, each example once.
+
+    With `changed`, only what others have replaced and this person has not seen yet.
+    """
     project = project_for(session, actor, project_id)
     task = get_task(project.task)
-    newer = aliased(Annotation)
-    rows = session.execute(
-        select(Annotation, Example.inputs)
-        .join(Example, Example.id == Annotation.example_id)
-        .where(
-            Annotation.project_id == project_id,
-            Annotation.user_id == actor.user_id,
-            ~select(newer.id)
-            .where(
-                newer.example_id == Annotation.example_id,
-                newer.user_id == Annotation.user_id,
-                newer.revision > Annotation.revision,
-            )
-            .exists(),
+    gold = aliased(Annotation)
+    mine = select(Annotation.id).where(Annotation.user_id == actor.user_id, work_items.is_newest())
+    if changed:
+        unseen = session.scalars(
+            select(UnseenChange.example_id)
+            .where(UnseenChange.project_id == project_id, UnseenChange.user_id == actor.user_id)
+            .order_by(UnseenChange.example_id.desc())
+            .limit(limit)
+        ).all()
+        mine = mine.where(Annotation.example_id.in_(unseen))
+    else:
+        mine = mine.where(Annotation.project_id == project_id)
+    mine = mine.order_by(Annotation.id.desc()).limit(limit)
+    query = (
+        select(
+            Annotation,
+            Example.inputs,
+            gold.id.label("gold_id"),
+            gold.user_id.label("gold_by"),
+            gold.payload.label("gold_payload"),
+            gold.created_at.label("gold_at"),
+            User.name,
         )
+        .join(Example, Example.id == Annotation.example_id)
+        .outerjoin(gold, gold.id == Example.gold_id)
+        .outerjoin(User, User.id == gold.user_id)
+        .where(Annotation.id.in_(mine))
         .order_by(Annotation.id.desc())
-        .limit(limit)
     )
-    return [
-        {
-            "id": annotation.example_id,
-            "text": inputs["text"][:200],
-            "summary": brief(task, annotation.payload, inputs),
-            "skipped": annotation.payload is None,
-            "updated_at": annotation.created_at,
-        }
-        for annotation, inputs in rows
-    ]
+    found = []
+    for row in session.execute(query):
+        annotation: Annotation = row.Annotation
+        is_changed = (
+            annotation.payload is not None
+            and row.gold_id is not None
+            and row.gold_id > annotation.id
+            and row.gold_by != actor.user_id
+            and row.gold_payload != annotation.payload
+        )
+        by = Author(row.gold_by, row.name) if row.gold_by else None
+        found.append(
+            HistoryItem(
+                id=annotation.example_id,
+                text=row.inputs["text"][:200],
+                summary=brief(task, annotation.payload, row.inputs),
+                skipped=annotation.payload is None,
+                stands=row.gold_id == annotation.id,
+                changed=Replaced(by, row.gold_at) if is_changed else None,
+                updated_at=annotation.created_at,
+            )
+        )
+    return found
 
 
 def brief(task: Any, payload: dict[str, Any] | None, inputs: dict[str, Any]) -> str:
@@ -180,149 +183,190 @@ def brief(task: Any, payload: dict[str, Any] | None, inputs: dict[str, Any]) -> 
     return words if len(words) <= 200 else words[:199] + "…"
 
 
-def _claim(session: Session, actor: Actor, project_id: str, *, behind: int | None) -> int | None:
-    """Reserve the first open example that nobody holds, in one statement."""
-    free = (
-        select(Example.id)
-        .where(
-            Example.project_id == project_id,
-            Example.status == "open",
-            or_(Example.lease_until.is_(None), Example.lease_until < now()),
-        )
-        .order_by(Example.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    if behind is not None:
-        free = free.where(Example.id > behind)
-    return session.scalar(
-        update(Example)
-        .where(Example.id == free.scalar_subquery())
-        .values(lease_user_id=actor.user_id, lease_until=now() + _lease())
-        .returning(Example.id)
-    )
-
-
-def _mine(session: Session, actor: Actor, project_id: str, after: int | None) -> int | None:
-    held = (
-        select(Example.id)
-        .where(
-            Example.project_id == project_id,
-            Example.lease_user_id == actor.user_id,
-            Example.status == "open",
-            Example.lease_until > now(),
-        )
-        .order_by(Example.id)
-        .limit(1)
-    )
-    if after is not None:
-        held = held.where(Example.id != after)
-    example_id = session.scalar(held)
-    if example_id is not None:
-        session.execute(
-            update(Example).where(Example.id == example_id).values(lease_until=now() + _lease())
-        )
-    return example_id
-
-
-def _release(session: Session, actor: Actor, project_id: str, example_id: int) -> None:
-    session.execute(
-        update(Example)
-        .where(
-            Example.id == example_id,
-            Example.project_id == project_id,
-            Example.lease_user_id == actor.user_id,
-        )
-        .values(lease_user_id=None, lease_until=None)
-    )
-
-
-def _item(session: Session, actor: Actor, project: Project, example_id: int) -> WorkItem:
-    row = session.execute(
-        select(Example, Annotation.payload)
-        .outerjoin(Annotation, Annotation.id == Example.gold_id)
-        .where(
-            Example.id == example_id, Example.project_id == project.id, Example.status != "staged"
-        )
-    ).first()
-    if row is None:
-        raise NotFound(_("There is no such example in this project."))
-    example: Example = row.Example
-    mine = _newest(session, actor, example_id)
-    inputs = TextInputs.model_construct(**example.inputs)
-    done = session.scalar(
-        select(func.count()).where(
-            Annotation.project_id == project.id,
-            Annotation.user_id == actor.user_id,
-            Annotation.revision == 1,
+def _saved_before(
+    session: Session, actor: Actor, project: Project, example: Example, draft: Draft
+) -> Annotation | None:
+    """The annotation that this very save has stored already. Raises Conflict if its key was used otherwise."""
+    saved = session.scalar(
+        select(Annotation).where(
+            Annotation.user_id == actor.user_id, Annotation.client_key == draft.client_key
         )
     )
-    return WorkItem(
-        id=example.id,
-        external_id=example.external_id,
-        inputs={**example.inputs, "tokens": inputs.token_spans()},
-        meta=example.meta,
-        status=example.status,
-        annotation=mine.payload if mine else row.payload,
-        revision=mine.revision if mine else 0,
-        comment=mine.comment if mine else "",
-        skipped=mine is not None and mine.payload is None,
-        lease_until=example.lease_until if example.lease_user_id == actor.user_id else None,
-        progress={
-            "done": project.labelled_count,
-            "total": project.example_count,
-            "mine": done or 0,
-        },
+    if saved is None:
+        return None
+    payload = draft.payload
+    if saved.example_id == example.id and payload is not None:
+        task = get_task(project.task)
+        payload = task.dump(task.normalise(task.parse_payload(payload), _inputs(example)))
+    if saved.example_id != example.id or saved.payload != payload:
+        raise _used_key()
+    return saved
+
+
+def _used_key() -> Conflict:
+    return Conflict(
+        _("This client_key belongs to another save: choose a new one for each. Nothing was stored.")
     )
 
 
-def _newest(session: Session, actor: Actor, example_id: int) -> Annotation | None:
-    return session.scalar(
-        select(Annotation)
-        .where(Annotation.example_id == example_id, Annotation.user_id == actor.user_id)
-        .order_by(Annotation.revision.desc())
-        .limit(1)
-    )
+def _check_proposal(
+    session: Session,
+    actor: Actor,
+    project: Project,
+    example: Example,
+    standing: Said | None,
+    draft: Draft,
+) -> None:
+    if draft.payload is None:
+        raise InvalidInput.at("skipped", _("A proposal says something: it cannot be a skip."))
+    if standing is not None and standing.by is not None and standing.by.id == actor.user_id:
+        raise work_items.conflict(
+            _("What stands is your own already: save a new one in its place."),
+            work_items.describe(session, actor, project, example),
+        )
 
 
-def _said(annotation: Annotation) -> dict[str, Any]:
-    return {
-        "revision": annotation.revision,
-        "payload": annotation.payload,
-        "comment": annotation.comment,
-        "created_at": annotation.created_at,
-    }
+def _check_save(
+    session: Session,
+    actor: Actor,
+    project: Project,
+    example: Example,
+    standing: Said | None,
+    newest: list[Said],
+    draft: Draft,
+) -> None:
+    """Raises where a save would take away, unasked, what somebody else said or is just saying."""
 
+    def refusal(message: str) -> Conflict:
+        item = work_items.describe(session, actor, project, example)
+        return work_items.conflict(message, item)
 
-def _check_free(session: Session, actor: Actor, project: Project, example: Example) -> None:
-    if (
-        example.lease_user_id not in (None, actor.user_id)
-        and example.lease_until is not None
-        and example.lease_until > now()
-        and example.status == "open"
-    ):
-        raise Forbidden(_("Somebody else is labelling this example at the moment."))
-    if example.gold_id is None or role_in(session, actor, project.id) != "annotator":
+    if draft.payload is None and standing is not None:
+        raise refusal(_("This example is labelled already; nothing was set aside."))
+    if draft.base != (newest[0].annotation_id if newest else 0):
+        raise refusal(_("Something was said of this example meanwhile. Look at it, then choose."))
+    role = role_in(session, actor, project.id)
+    access, reason = work_items.access_to(actor, role, example, standing)
+    is_held = work_items.is_held_by_other(actor, example)
+    if access == "write" or (access == "replace" and draft.effect == "replace"):
         return
-    author = session.scalar(select(Annotation.user_id).where(Annotation.id == example.gold_id))
-    if author not in (None, actor.user_id):
-        raise Forbidden(_("Somebody else has labelled this example; a reviewer can change it."))
+    if draft.effect == "replace" and not is_held:
+        raise Forbidden(reason)
+    raise refusal(reason)
 
 
-def _settle(session: Session, example: Example, annotation: Annotation) -> None:
-    """The newest annotation stands: the example's status, gold and the project's count follow."""
+def _store(
+    session: Session,
+    actor: Actor,
+    project: Project,
+    example: Example,
+    newest: list[Said],
+    draft: Draft,
+) -> Annotation:
+    payload = draft.payload
+    if payload is not None:
+        task = get_task(project.task)
+        payload = task.validate(payload, _inputs(example), task.parse_schema(project.label_schema))
+        label_sets.note_used(session, project, task.label_names(task.parse_payload(payload)))
+    mine = next((said for said in newest if said.by and said.by.id == actor.user_id), None)
+    seconds = draft.seconds
+    annotation = Annotation(
+        project_id=project.id,
+        example_id=example.id,
+        user_id=actor.user_id,
+        source="person",
+        revision=mine.revision + 1 if mine else 1,
+        payload=payload,
+        is_proposal=draft.effect == "propose",
+        comment=draft.comment[:MAX_COMMENT],
+        seconds=None if seconds is None else max(0.0, min(seconds, MAX_SECONDS)),
+        client_key=draft.client_key,
+    )
+    session.add(annotation)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        # Another request has stored the same key for another example in this very moment.
+        raise _used_key() from error
+    return annotation
+
+
+def _settle(
+    session: Session,
+    example: Example,
+    annotation: Annotation,
+    standing: Said | None,
+    newest: list[Said],
+) -> None:
+    """The annotation stands: the example's status and gold follow, and all counters."""
+    me = annotation.user_id
+    assert me is not None  # noqa: S101
+    people: dict[str, Change] = {me: Change(annotated=int(annotation.revision == 1))}
+
+    def change_of(user_id: str) -> Change:
+        return people.setdefault(user_id, Change())
+
     before = example.status
-    example.status = "skipped" if annotation.payload is None else "labelled"
-    example.gold_id = None if annotation.payload is None else annotation.id
+    if example.skipped_by is not None:
+        change_of(example.skipped_by).skipped -= 1
+    if annotation.payload is None:
+        example.status, example.skipped_by = "skipped", me
+        people[me].skipped += 1
+    else:
+        example.status, example.skipped_by = "labelled", None
+        example.gold_id = annotation.id
     example.lease_user_id = example.lease_until = None
-    change = (example.status == "labelled") - (before == "labelled")
-    if change:
-        session.execute(
-            update(Project)
-            .where(Project.id == example.project_id)
-            .values(labelled_count=Project.labelled_count + change)
+    session.flush()
+    if annotation.revision > 1:
+        people[me].changed -= _forget_unseen(session, example.id, me)
+    if standing is not None and (standing.by is None or standing.by.id != me):
+        _note_unseen(session, annotation, standing, newest, people)
+    contributions.add(
+        session,
+        example.project_id,
+        people,
+        labelled=(example.status == "labelled") - (before == "labelled"),
+        skipped=(example.status == "skipped") - (before == "skipped"),
+    )
+
+
+def _note_unseen(
+    session: Session,
+    annotation: Annotation,
+    replaced: Said,
+    newest: list[Said],
+    people: dict[str, Change],
+) -> None:
+    """Whoever's annotation was replaced is to be told; whoever says just what stands now, not any more."""
+    waiting = set(
+        session.scalars(
+            select(UnseenChange.user_id).where(UnseenChange.example_id == annotation.example_id)
         )
+    )
+    for said in newest:
+        if said.by and said.by.id in waiting and said.payload == annotation.payload:
+            _forget_unseen(session, annotation.example_id, said.by.id)
+            people.setdefault(said.by.id, Change()).changed -= 1
+    if replaced.by is not None and replaced.payload != annotation.payload:
+        session.execute(
+            insert(UnseenChange).values(
+                example_id=annotation.example_id,
+                user_id=replaced.by.id,
+                project_id=annotation.project_id,
+            )
+        )
+        people.setdefault(replaced.by.id, Change()).changed += 1
 
 
-def _lease() -> timedelta:
-    return timedelta(minutes=get_settings().lease_minutes)
+def _forget_unseen(session: Session, example_id: int, user_id: str) -> int:
+    """How many rows were there: 0 or 1."""
+    result: Any = session.execute(
+        delete(UnseenChange)
+        .where(UnseenChange.example_id == example_id, UnseenChange.user_id == user_id)
+        .execution_options(synchronize_session=False)
+    )
+    return int(result.rowcount)
+
+
+def _inputs(example: Example) -> TextInputs:
+    return TextInputs.model_construct(**example.inputs)

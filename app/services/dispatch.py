@@ -1,46 +1,53 @@
-"""Waking workers: Celery messages that carry an id and nothing else. Tasks are named, never imported."""
+"""Waking workers: Celery messages that carry an id and little else. Tasks are named, never imported.
 
+A request must not hang on a broker that is away. A message is given up after a moment, and for some seconds after that
+no other is tried: whatever it was to wake stands in the database, and the reconciler sends it later.
+"""
+
+import threading
+import time
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from celery import Celery
-from celery.exceptions import TimeoutError as CeleryTimeout
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from app.errors import Unavailable
-from app.i18n import gettext as _
 from app.settings import get_settings
 
 RUN_JOB = "annotune.run_job"
 PREDICT = "annotune.predict"
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 2.0
+"""So long the broker may take to accept a connection, and to answer on it."""
+PAUSE_SECONDS = 3.0
+"""So long nothing is sent after the broker has not answered."""
 
 # The last: what the server itself answers, as while it loads its data or when its memory is full.
-_BROKER_ERRORS = (OperationalError, OSError, RedisError)
+BROKER_ERRORS = (OperationalError, OSError, RedisError)
 
+T = TypeVar("T")
 log = structlog.get_logger()
+
+
+class BrokerAway(Exception):
+    """The broker does not answer, or did not a moment ago."""
 
 
 @cache
 def _producer() -> Celery:
-    app = Celery("annotune", broker=get_settings().broker, backend=get_settings().broker)
+    app = Celery("annotune", broker=get_settings().broker)
     app.conf.update(
         task_serializer="json",
         accept_content=["json"],
         broker_connection_retry_on_startup=False,
-        # A request must not hang on a broker that is away: the reconciler sends the message later.
         broker_transport_options={
-            "socket_connect_timeout": 2,
-            "socket_timeout": 5,
-            "max_retries": 1,
-            "interval_start": 0,
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_timeout": ANSWER_SECONDS,
+            "max_retries": 0,
         },
-        redis_socket_connect_timeout=2,
-        result_backend_transport_options={
-            "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0}
-        },
-        result_expires=600,
         task_publish_retry=False,
     )
     return app
@@ -50,39 +57,68 @@ def wake(job_id: str, queue: str, share: str | None = None) -> bool:
     """Tell a worker that there is a job, with half of its secret. False when the broker does not answer."""
     args = [job_id] if share is None else [job_id, share]
     try:
-        _producer().send_task(RUN_JOB, args=args, queue=queue, ignore_result=True)
-    except _BROKER_ERRORS as error:
+        _breaker.call(
+            lambda: _producer().send_task(RUN_JOB, args=args, queue=queue, ignore_result=True)
+        )
+    except BrokerAway as error:
         log.warning("broker_unreachable", job=job_id, error=str(error))
         return False
     return True
 
 
+def publish_call(call_id: str, name: str, args: list[Any], *, queue: str, expires: float) -> None:
+    """Send a call whose result the worker stores under the id. Raises BrokerAway."""
+    _breaker.call(
+        lambda: _producer().send_task(
+            name, args=args, queue=queue, task_id=call_id, expires=expires, ignore_result=False
+        )
+    )
+
+
 def waiting(queue: str) -> int | None:
     """How many messages wait in a queue, those that a worker has fetched already not among them. None when the
     broker does not answer."""
-    try:
+
+    def count() -> int:
         with _producer().pool.acquire(block=True) as connection:
             return int(connection.default_channel.queue_declare(queue=queue).message_count)
-    except _BROKER_ERRORS as error:
+
+    try:
+        return _breaker.call(count)
+    except BrokerAway as error:
         log.warning("broker_unreachable", queue=queue, error=str(error))
         return None
 
 
-def ask(name: str, args: list[Any], *, queue: str, timeout: float) -> Any:
-    """Have a worker compute something now and wait for it. Raises Unavailable."""
-    try:
-        result = _producer().send_task(name, args=args, queue=queue, expires=timeout)
+class _Breaker:
+    """Lets one message find out whether a broker that was silent answers again; the others are given up at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._silent = False
+        self._next_try = 0.0
+
+    def call(self, action: Callable[[], T]) -> T:
+        """What the action returns. Raises BrokerAway."""
+        with self._lock:
+            if self._silent and time.monotonic() < self._next_try:
+                raise BrokerAway("It did not answer a moment ago.")
+            self._next_try = time.monotonic() + PAUSE_SECONDS
         try:
-            return result.get(timeout=timeout, disable_sync_subtasks=False)
-        finally:
-            result.forget()
-    except CeleryTimeout:
-        raise Unavailable(
-            _(
-                "No worker answered in %(n)s seconds. Start one with “annotune worker”.",
-                n=int(timeout),
-            )
-        ) from None
-    # Celery's result backend says it with a RuntimeError when it has given up reconnecting.
-    except (*_BROKER_ERRORS, RuntimeError) as error:
-        raise Unavailable(_("The message broker does not answer. Is Redis running?")) from error
+            found = action()
+        except BROKER_ERRORS as error:
+            self._silent = True
+            self._next_try = time.monotonic() + PAUSE_SECONDS
+            raise BrokerAway(str(error)) from error
+        self._silent = False
+        return found
+
+
+_breaker = _Breaker()
+
+
+def forget() -> None:
+    """Begin anew with the settings as they are: another broker, as yet untried."""
+    global _breaker
+    _producer.cache_clear()
+    _breaker = _Breaker()

@@ -19,6 +19,7 @@ from app.storage import get_storage
 from app.tasks import get_task
 
 MAX_NOTES = 200
+CANONICAL_MEDIA_TYPE = WRITERS["jsonl"].media_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class Notes:
 def formats_for(task: str) -> dict[str, str]:
     """Names and titles of the formats that a task's versions can be exported to."""
     return {name: WRITERS[name].title for name in get_task(task).export_formats}
+
+
+def media_types() -> list[str]:
+    """All that a download may be, without their parameters."""
+    return sorted({writer.media_type.partition(";")[0] for writer in WRITERS.values()})
 
 
 def open_export(

@@ -8,8 +8,18 @@ from typing import Any
 from sqlalchemy import Select, delete, select
 
 from app.db import session_scope
-from app.models import ACTIVE_STATES, FINAL_STATES, DatasetVersion, Example, Import, Job, Run, now
-from app.services import importing
+from app.models import (
+    ACTIVE_STATES,
+    FINAL_STATES,
+    DatasetVersion,
+    Example,
+    FrameImport,
+    Import,
+    Job,
+    Run,
+    now,
+)
+from app.services import deletion, frames, importing, throttle
 from app.storage import PART, get_storage
 
 KEEP_UPLOADS = timedelta(days=7)
@@ -22,6 +32,9 @@ _NEEDED: Mapping[str, Select[Any]] = {
     "uploads": select(Import.id)
     .outerjoin(Job, Job.id == Import.job_id)
     .where(Import.job_id.is_(None) | Job.state.in_(ACTIVE_STATES)),
+    "frames": select(FrameImport.id)
+    .join(Job, Job.id == FrameImport.job_id)
+    .where(Job.state.in_(ACTIVE_STATES)),
     "versions": select(DatasetVersion.id),
     "models": select(Run.id),
     "predictions": select(Run.id),
@@ -30,10 +43,14 @@ _NEEDED: Mapping[str, Select[Any]] = {
 
 
 def tidy() -> None:
-    """Forget uploads that were never imported, take back rows of imports that have failed, and remove files
-    that belong to nothing. Any process may call this at any time, as often as it likes."""
+    """Forget uploads that were never imported, take back rows of imports that have failed, go on with deletions that
+    were given up, and remove files that belong to nothing. Any process may call this at any time, as often as it
+    likes."""
+    throttle.tidy()
     _forget_uploads()
     _take_back_rows()
+    frames.remove_cleared()
+    deletion.resume_lost()
     for prefix, needed in _NEEDED.items():
         _remove_orphans(prefix, needed)
 
@@ -51,13 +68,13 @@ def _take_back_rows() -> None:
     staged = select(Example.id).where(Example.import_id == Import.id, Example.status == "staged")
     with session_scope(read_only=True) as session:
         found = session.execute(
-            select(Import.id, Import.report)
+            select(Import.id)
             .join(Job, Job.id == Import.job_id)
-            .where(Job.state.in_(FINAL_STATES), staged.exists())
+            # One that is published has rows that are seen already.
+            .where(Job.state.in_(FINAL_STATES), Import.published_at.is_(None), staged.exists())
         ).all()
-    for import_id, report in found:
-        if not report.get("publishing"):  # some of its rows are seen already
-            importing.take_back(import_id)
+    for (import_id,) in found:
+        importing.take_back(import_id)
 
 
 def _remove_orphans(prefix: str, needed: Select[Any]) -> None:

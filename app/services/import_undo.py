@@ -1,84 +1,121 @@
 """Second thoughts about an import: taking its examples out again, or reading its file once more in another way."""
 
 import shutil
-from dataclasses import dataclass
+import time
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select
+from sqlalchemy.orm import Session
 
 from app.db import session_scope
 from app.errors import Conflict, NotFound
 from app.i18n import gettext as _
-from app.models import Annotation, Example, Import, Project, new_id
-from app.services import audit, importing
+from app.models import ACTIVE_STATES, Annotation, Example, Import, Job, new_id
+from app.services import audit, contributions, importing, jobs, label_sets, versions
 from app.services.access import Actor, project_for
+from app.services.batches import Batches
 from app.storage import CHUNK, get_storage
 
-_BATCH = 2000
 
+def start(session: Session, actor: Actor, project_id: str, import_id: str) -> Import:
+    """Queue the removal of an import's examples, with what the file said of them; those that people have worked on
+    stay, and versions keep theirs.
 
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """What became of an import's examples."""
-
-    removed: int
-    kept: int
-    """Those that somebody has labelled, skipped or commented on since."""
-
-
-def undo(actor: Actor, project_id: str, import_id: str) -> Undone:
-    """Remove the examples of an import, with what the file said of them; those that people have worked on stay,
-    and versions keep theirs.
-
-    Opens its own sessions, some thousands of examples at a time: where it is broken off, it can be done again.
-    Raises Conflict for an import that has not succeeded.
+    Versions that are asked for from now on have none of it. Asking again while it goes on changes nothing. Raises
+    Conflict for an import that has not succeeded.
     """
+    project_for(session, actor, project_id, "manager", write=True)
+    label_sets.locked(session, project_id)
+    row, job = importing.get(session, actor, project_id, import_id, lock=True)
+    if job is None or job.state != "succeeded":
+        raise Conflict(_("Only an import that has succeeded can be taken back."))
+    before = session.get(Job, row.undo_job_id) if row.undo_job_id else None
+    if before is not None and before.state in ACTIVE_STATES:
+        return row
+    row.undo_job_id = jobs.create(
+        session, kind="undo", queue="cpu", project_id=project_id, created_by=actor.user_id
+    ).id
+    row.report = row.report | {"removed": 0}
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="import.undo",
+        project_id=project_id,
+        subject=row.filename,
+    )
+    session.flush()
+    return row
+
+
+def cancel(session: Session, actor: Actor, project_id: str, import_id: str) -> None:
+    """Stop taking an import back: what is removed by then is gone, the rest stays."""
+    project_for(session, actor, project_id, "manager", write=True)
+    row, _job = importing.get(session, actor, project_id, import_id)
+    if undo := importing.undo_job(session, row):
+        jobs.request_cancel(session, undo)
+
+
+def run(claim: jobs.Claim) -> None:
+    """Take out what an import brought in, some examples at a time; a later attempt goes on where this one ends."""
     with session_scope(read_only=True) as session:
-        project_for(session, actor, project_id, "manager", write=True)
-        row, job = importing.get(session, actor, project_id, import_id)
-        if job is None or job.state != "succeeded":
-            raise Conflict(_("Only an import that has succeeded can be taken back."))
-    removed = 0
-    while (found := _remove_some(project_id, import_id)) is not None:
-        removed += found
+        row = session.scalars(select(Import).where(Import.undo_job_id == claim.job_id)).one()
+        if versions.needs_rows_of(session, row):
+            raise jobs.Interrupted  # back into the queue, behind the version's job
+        left = _count(session, Example.import_id == row.id)
+    removed = int(row.report.get("removed", 0))
+    total = removed + left
+    batches, goes_on = Batches(), True
+    while goes_on:
+        if not jobs.renew(claim, {"phase": "removing", "done": removed, "total": total}):
+            raise jobs.Cancelled
+        with batches.transaction() as session:
+            jobs.hold(session, claim).attempt = 1  # what is done stays done
+            found = _remove_some(session, row, batches.rows)
+            removed += found
+            session.get_one(Import, row.id).report = row.report | {"removed": removed}
+        with session_scope(read_only=True) as session:
+            goes_on = bool(found) or _count(session, _untouched(row), limit=1) > 0
+        if goes_on and not found:
+            time.sleep(0.05)  # somebody has just one of them open
+    label_sets.recount(row.project_id)
     with session_scope() as session:
-        audit.record(
-            session,
-            user_id=actor.user_id,
-            action="import.undo",
-            project_id=project_id,
-            subject=row.filename,
-        )
-        kept = session.scalar(select(func.count()).where(Example.import_id == import_id)) or 0
-    return Undone(removed, kept)
+        kept = _count(session, Example.import_id == row.id)
+        end = {"done": total, "total": total, "removed": removed, "kept": kept}
+        jobs.succeed(session, claim, end)
 
 
-def _remove_some(project_id: str, import_id: str) -> int | None:
-    """Remove some of an import's examples that nobody has worked on, and count them out of the project; how many,
-    None where there are none left."""
+def _remove_some(session: Session, row: Import, limit: int) -> int:
+    """Remove some of an import's examples that nobody has worked on, and count them out of the project; how many.
+
+    Examples are locked before the project, as whoever saves an annotation does; one that somebody is just writing
+    to is passed by.
+    """
+    ids = session.scalars(
+        select(Example.id)
+        .where(_untouched(row))
+        .order_by(Example.id)
+        .limit(limit)
+        .with_for_update(of=Example, skip_locked=True)
+    ).all()
+    # Looked at again, now that nobody can add a word to them.
+    rows = session.execute(
+        select(Example.id, Example.gold_id).where(Example.id.in_(ids), _untouched(row))
+    ).all()
+    if not rows:
+        return 0
+    session.execute(delete(Example).where(Example.id.in_([found.id for found in rows])))
+    labelled = sum(found.gold_id is not None for found in rows)
+    contributions.add(session, row.project_id, {}, examples=-len(rows), labelled=-labelled)
+    return len(rows)
+
+
+def _untouched(row: Import) -> ColumnElement[bool]:
     by_people = exists().where(Annotation.example_id == Example.id, Annotation.source != "import")
-    untouched = (Example.import_id == import_id) & ~by_people
-    with session_scope() as session:
-        # The project first, as whoever saves an annotation does.
-        session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
-        looked = select(Example.id).where(untouched).order_by(Example.id).limit(_BATCH)
-        ids = session.scalars(looked.with_for_update(of=Example)).all()
-        if not ids:
-            return None
-        # Looked at again, now that nobody can add a word to them.
-        rows = session.execute(
-            select(Example.id, Example.gold_id).where(Example.id.in_(ids), untouched)
-        ).all()
-        session.execute(delete(Example).where(Example.id.in_([row.id for row in rows])))
-        session.execute(
-            update(Project)
-            .where(Project.id == project_id)
-            .values(
-                example_count=Project.example_count - len(rows),
-                labelled_count=Project.labelled_count
-                - sum(row.gold_id is not None for row in rows),
-            )
-        )
-        return len(rows)
+    return (Example.import_id == row.id) & ~by_people
+
+
+def _count(session: Session, which: ColumnElement[bool], limit: int | None = None) -> int:
+    found = select(Example.id).where(which).limit(limit).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0
 
 
 def again(actor: Actor, project_id: str, import_id: str) -> Import:

@@ -1,8 +1,9 @@
 """Importing a file into a project: upload, preview, then a job that reads all of it or nothing.
 
 The job first reads and checks every row into staged examples, which nobody sees; when the whole file is
-good (or its wrong rows may be left out), they are published. A worker that dies in between is followed
-by one that starts over, or finishes publishing: nothing stays half-imported.
+good (or its wrong rows may be left out), one short transaction decides that the import counts
+(`published_at`), and its rows become visible bit by bit. A worker that dies in between is followed by one
+that starts over, or finishes publishing: nothing stays half-imported.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import IO, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
@@ -24,12 +25,14 @@ from app.formats import preview as preview_format
 from app.formats.base import Preview, Record, RowProblem
 from app.formats.bounds import batched
 from app.i18n import gettext as _
-from app.models import Annotation, Example, Import, Job, Project, new_id
-from app.services import audit, jobs
+from app.models import ACTIVE_STATES, Annotation, Example, Import, Job, Project, new_id, now
+from app.services import audit, contributions, jobs, label_sets
 from app.services.access import Actor, project_for
+from app.services.batches import Batches
 from app.settings import get_settings
 from app.storable import unstorable
 from app.storage import CHUNK, get_storage
+from app.strict import StrictModel
 from app.tasks import get_task
 from app.tasks.content import content_hash
 
@@ -45,10 +48,8 @@ _PREVIEW_ROWS = 20
 _LOOK_SECONDS = 2.0
 
 
-class ImportOptions(BaseModel):
+class ImportOptions(StrictModel):
     """How a file is to be read, and what to do with what does not fit."""
-
-    model_config = ConfigDict(extra="forbid")
 
     format: str | None = None
     """A reader's name; None: by the file's name and its first bytes."""
@@ -72,6 +73,8 @@ class _Report:
     duplicates: int = 0
     rejected: int = 0
     new_labels: list[str] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+    """All that its annotations use."""
     problems: list[dict[str, Any]] = field(default_factory=list)
 
     def reject(self, row: int, message: str, column: str | None = None) -> None:
@@ -80,7 +83,7 @@ class _Report:
             self.problems.append({"row": row, "column": column, "message": message})
 
     def as_json(self) -> dict[str, Any]:
-        return dict(vars(self))
+        return vars(self) | {"labels": sorted(self.labels)}
 
 
 def upload(actor: Actor, project_id: str, *, filename: str, stream: IO[bytes]) -> Import:
@@ -193,6 +196,11 @@ def get(
     return row, session.get(Job, row.job_id) if row.job_id else None
 
 
+def undo_job(session: Session, row: Import) -> Job | None:
+    """The job that takes an import back, if somebody wanted that."""
+    return session.get(Job, row.undo_job_id) if row.undo_job_id else None
+
+
 def list_imports(
     session: Session, actor: Actor, project_id: str, *, limit: int = 50
 ) -> list[tuple[Import, Job]]:
@@ -215,7 +223,7 @@ def cancel(session: Session, actor: Actor, project_id: str, import_id: str) -> N
     if job is None:
         session.delete(row)
         get_storage().remove(f"uploads/{import_id}")
-    elif row.report.get("publishing"):
+    elif row.published_at and job.state in ACTIVE_STATES:
         raise Conflict(_("The file is read already, and its rows are just becoming visible."))
     else:
         jobs.request_cancel(session, job)
@@ -242,16 +250,15 @@ def run(claim: jobs.Claim) -> None:
     with session_scope(read_only=True) as session:
         row = session.scalars(select(Import).where(Import.job_id == claim.job_id)).one()
         project = session.get_one(Project, row.project_id)
-    report = row.report
-    if not report.get("publishing"):
+    if row.published_at is None:
         try:
-            report = _stage(claim, row, project)
+            _decide(claim, row, _stage(claim, row, project))
         except jobs.LostLease:
             raise  # what is staged now belongs to whoever took over
         except BaseException:
             take_back(row.id)
             raise
-    _publish(claim, row, report)
+    _publish(claim, row)
     get_storage().remove(f"uploads/{row.id}")
 
 
@@ -261,11 +268,14 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     options = ImportOptions(**row.options)
     checker = _Checker(project, options)
     report = _Report(new_labels=checker.new_labels)
+    batches = Batches()
     with get_storage().reading(f"uploads/{row.id}") as stream:
         records = READERS[row.format].read(stream, project.task, options.read)
         for batch in _batches(records):
             good = list(checker.check(batch, report))
-            _insert(claim, row, good, options, report)
+            while good:
+                rows, good = good[: batches.rows], good[batches.rows :]
+                _insert(claim, batches, row, rows, options, report)
             progress = {
                 "phase": "reading",
                 # A reader that is through may have closed the file.
@@ -281,7 +291,7 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     stopped = not report.read or (report.rejected > 0 and options.on_error == "stop")
     with session_scope() as session:
         jobs.hold(session, claim)
-        session.get_one(Import, row.id).report = result | {"publishing": not stopped}
+        session.get_one(Import, row.id).report = result
     if stopped and report.rejected:
         raise InvalidInput(
             _(
@@ -330,6 +340,7 @@ class _Checker:
                 if item.annotation is not None:
                     self._learn(item.annotation)
                     annotation = self.task.validate(item.annotation, inputs, self.schema)
+                    report.labels.update(self.task.label_names(self.task.parse_payload(annotation)))
             except InvalidInput as error:
                 first = error.problems[0] if error.problems else Problem("", error.message)
                 report.reject(item.row, first.message)
@@ -357,17 +368,16 @@ class _Checker:
 
 def _insert(
     claim: jobs.Claim,
+    batches: Batches,
     row: Import,
     good: list[tuple[Record, dict[str, Any], dict[str, Any] | None]],
     options: ImportOptions,
     report: _Report,
 ) -> None:
-    """Stage a batch in one short transaction."""
-    if not good:
-        return
-    with session_scope() as session:
+    """Stage some rows in one short transaction."""
+    hashes = [content_hash(record.text) for record, _inputs, _annotation in good]
+    with batches.transaction() as session:
         jobs.hold(session, claim)
-        hashes = [content_hash(record.text) for record, _inputs, _annotation in good]
         seen = set(
             session.scalars(
                 select(Example.content_hash).where(
@@ -420,12 +430,20 @@ def _insert(
         report.labelled += len(said)
 
 
-def _publish(claim: jobs.Claim, row: Import, report: dict[str, Any]) -> None:
-    """Make the staged examples visible, some thousands at a time; the last step ends the job with them."""
-    _add_labels(claim, row, report["new_labels"])
-    done = False
+def _decide(claim: jobs.Claim, row: Import, report: dict[str, Any]) -> None:
+    """From this moment the import counts, all of it: versions that are asked for from now on hold every row."""
+    with session_scope() as session:
+        jobs.hold(session, claim)
+        project = label_sets.locked(session, row.project_id)
+        label_sets.add_used(project, report["labels"])
+        session.get_one(Import, row.id).published_at = now()
+
+
+def _publish(claim: jobs.Claim, row: Import) -> None:
+    """Make the staged examples visible bit by bit; the last step ends the job with them."""
+    batches, done = Batches(), False
     while not done:
-        with session_scope() as session:
+        with batches.transaction() as session:
             # Each step is one that no later attempt repeats, so their number begins anew: what is half
             # visible must not be given up.
             jobs.hold(session, claim).attempt = 1
@@ -433,13 +451,12 @@ def _publish(claim: jobs.Claim, row: Import, report: dict[str, Any]) -> None:
                 select(Example.id)
                 .where(Example.import_id == row.id, Example.status == "staged")
                 .order_by(Example.id)
-                .limit(_BATCH)
+                .limit(batches.rows)
             ).all()
-            done = len(ids) < _BATCH
+            done = len(ids) < batches.rows
             if ids:
                 _show(session, row.project_id, ids[0], ids[-1], row.id)
             if done:
-                session.get_one(Import, row.id).report = report | {"publishing": False}
                 jobs.succeed(session, claim, {"done": row.size, "total": row.size})
         if not done:
             jobs.renew(claim, {"phase": "publishing", "done": row.size, "total": row.size})
@@ -462,35 +479,21 @@ def _show(session: Session, project_id: str, first: int, last: int, import_id: s
     total, labelled = session.execute(
         select(func.count(), func.count(Example.gold_id)).where(chunk)
     ).one()
-    session.execute(
-        update(Project)
-        .where(Project.id == project_id)
-        .values(
-            example_count=Project.example_count + total,
-            labelled_count=Project.labelled_count + labelled,
-        )
-    )
-
-
-def _add_labels(claim: jobs.Claim, row: Import, names: list[str]) -> None:
-    if not names:
-        return
-    with session_scope() as session:
-        jobs.hold(session, claim)
-        project = session.scalars(
-            select(Project).where(Project.id == row.project_id).with_for_update()
-        ).one()
-        task = get_task(project.task)
-        schema = task.extend_schema(task.parse_schema(project.label_schema), names)
-        project.label_schema = schema.model_dump(mode="json")
+    contributions.add(session, project_id, {}, examples=total, labelled=labelled)
 
 
 def take_back(import_id: str) -> None:
     """Take back what an import has staged (annotations go with their examples)."""
-    with session_scope() as session:
-        session.execute(
-            delete(Example).where(Example.import_id == import_id, Example.status == "staged")
-        )
+    batches, found = Batches(), True
+    while found:
+        with batches.transaction() as session:
+            ids = session.scalars(
+                select(Example.id)
+                .where(Example.import_id == import_id, Example.status == "staged")
+                .limit(batches.rows)
+            ).all()
+            session.execute(delete(Example).where(Example.id.in_(ids)))
+            found = bool(ids)
 
 
 def _batches(items: Iterable[Record | RowProblem]) -> Iterator[list[Record | RowProblem]]:

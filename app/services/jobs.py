@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.db import after_commit, session_scope
 from app.errors import AnnotuneError, Conflict, NotFound
 from app.i18n import gettext as _
-from app.models import FINAL_STATES, Job, now
+from app.models import FINAL_STATES, Job, new_id, now
 from app.security.secrets import join_secret, split_secret
 from app.services import dispatch
 from app.settings import get_settings
@@ -65,14 +65,17 @@ def create(
     priority: int = 0,
     device: Device | None = None,
     secret: str | None = None,
+    flush: bool = True,
 ) -> Job:
     """A queued job; its message goes out when the session commits.
 
-    A secret is never stored: one half waits in the job's row and the other goes with the message, and
+    Without `flush` the caller flushes before anything else points to the job, as for many of them. A secret is
+    never stored: one half waits in the job's row and the other goes with the message, and
     neither says anything alone. `take_secret` gives it to the worker, once.
     """
     pad, share = split_secret(secret) if secret else (None, None)
     job = Job(
+        id=new_id(),
         kind=kind,
         queue=queue,
         project_id=project_id,
@@ -84,7 +87,8 @@ def create(
         pad=pad,
     )
     session.add(job)
-    session.flush()
+    if flush:
+        session.flush()
     after_commit(session, lambda: _send(job, share))
     return job
 
@@ -281,6 +285,18 @@ def request_cancel(session: Session, job: Job) -> None:
         _end(locked, "cancelled")
     else:
         locked.state = "cancelling"
+
+
+def cancel_all(session: Session, which: ColumnElement[bool]) -> None:
+    """Stop all of these jobs, as `request_cancel` does."""
+    ended = {"state": "cancelled", "pad": None, "finished_at": now()}
+    for state, values in (("queued", ended), ("running", {"state": "cancelling"})):
+        session.execute(
+            update(Job)
+            .where(which, Job.state == state)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def restart(session: Session, job: Job) -> None:

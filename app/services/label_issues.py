@@ -25,6 +25,7 @@ PAGE = 50
 _NEWER = exists().where(
     Annotation.example_id == LabelIssue.example_id,
     Annotation.id > func.coalesce(DatasetVersion.last_annotation_id, 0),
+    ~Annotation.is_proposal,
 )
 _STATE = case((LabelIssue.dismissed_at.is_not(None), "dismissed"), (_NEWER, "fixed"), else_="open")
 

@@ -4,16 +4,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.db import after_commit
-from app.errors import InvalidInput, NotFound, Problem
+from app.errors import InvalidInput, NotFound
 from app.i18n import gettext as _
-from app.models import Annotation, DatasetVersion, Example, Import, Member, Project, Run, User
-from app.services import audit
+from app.models import (
+    Contribution,
+    Member,
+    Project,
+    User,
+)
+from app.services import accounts, audit, label_sets
 from app.services.access import ROLES, Actor, project_for, require_write
-from app.storage import get_storage
 from app.tasks import get_task
 from app.tasks.base import parse
 
@@ -78,7 +81,11 @@ def create(session: Session, actor: Actor, *, task: str, fields: ProjectFields) 
 
 def list_projects(session: Session, actor: Actor) -> list[Project]:
     """The projects this person sees, newest first."""
-    query = select(Project).order_by(Project.created_at.desc(), Project.id)
+    query = (
+        select(Project)
+        .where(Project.deleted_at.is_(None))
+        .order_by(Project.created_at.desc(), Project.id)
+    )
     if not actor.is_admin:
         query = query.join(Member, Member.project_id == Project.id).where(
             Member.user_id == actor.user_id
@@ -91,7 +98,7 @@ def update(session: Session, actor: Actor, project_id: str, fields: ProjectField
     project = project_for(session, actor, project_id, "manager", write=True)
     changes = fields.model_dump(exclude_none=True)
     if "label_schema" in changes:
-        changes["label_schema"] = _checked_schema(session, project, changes["label_schema"])
+        changes["label_schema"] = label_sets.checked(session, project, changes["label_schema"])
     if "instruction" in changes:
         instruction = changes.pop("instruction")
         settings = {k: v for k, v in project.settings.items() if k != "instruction"}
@@ -109,39 +116,6 @@ def update(session: Session, actor: Actor, project_id: str, fields: ProjectField
     return project
 
 
-def _checked_schema(session: Session, project: Project, data: dict[str, Any]) -> dict[str, Any]:
-    task = get_task(project.task)
-    new = task.parse_schema(data)
-    kept = {label.name for label in task.labels(new)}
-    gone = {label.name for label in task.labels(task.parse_schema(project.label_schema))} - kept
-    if gone:
-        used = gone & _labels_in_use(session, project)
-        if used:
-            raise InvalidInput(
-                _(
-                    "Labels that annotations use cannot be removed: %(names)s.",
-                    names=", ".join(sorted(used)),
-                ),
-                [Problem("labels", name) for name in sorted(used)],
-            )
-    checked: dict[str, Any] = new.model_dump(mode="json")
-    return checked
-
-
-def _labels_in_use(session: Session, project: Project) -> set[str]:
-    task = get_task(project.task)
-    payloads = session.execute(
-        select(Annotation.payload)
-        .where(Annotation.project_id == project.id, Annotation.payload.is_not(None))
-        .execution_options(yield_per=2000)
-    ).scalars()
-    used: set[str] = set()
-    for payload in payloads:
-        if payload is not None:
-            used.update(task.label_names(task.parse_payload(payload)))
-    return used
-
-
 def instruction(project: Project) -> str:
     """The SFT instruction: the project's own, else the task's in its language."""
     task = get_task(project.task)
@@ -152,45 +126,16 @@ def instruction(project: Project) -> str:
     return task.instruction(schema, project.language)
 
 
-def remove(session: Session, actor: Actor, project_id: str) -> None:
-    """Delete a project with everything in it. There is no way back; the audit trail stays."""
-    project = project_for(session, actor, project_id, "manager", write=True)
-    keys = [f"versions/{v}" for v in _ids(session, DatasetVersion, project_id)]
-    for run in _ids(session, Run, project_id):
-        keys += [f"models/{run}", f"predictions/{run}.jsonl", f"evaluations/{run}.jsonl"]
-    keys += [f"uploads/{i}" for i in _ids(session, Import, project_id)]
-    audit.record(
-        session,
-        user_id=actor.user_id,
-        action="project.delete",
-        project_id=project.id,
-        subject=project.name,
-    )
-    for table in (Run, DatasetVersion, Import):  # before their jobs, which they point to
-        session.execute(delete(table).where(table.project_id == project_id))
-    session.delete(project)
-    session.flush()
-    for key in keys:
-        after_commit(session, lambda key=key: get_storage().remove(key))  # type: ignore[misc]
-
-
-def _ids(session: Session, table: Any, project_id: str) -> list[str]:
-    return list(session.scalars(select(table.id).where(table.project_id == project_id)))
-
-
 def members(session: Session, actor: Actor, project_id: str) -> list[Membership]:
     """Who works here, and how much each has labelled."""
     project_for(session, actor, project_id)
-    labelled = (
-        select(Annotation.user_id, func.count().label("n"))
-        .where(Annotation.project_id == project_id, Annotation.revision == 1)
-        .group_by(Annotation.user_id)
-        .subquery()
-    )
     rows = session.execute(
-        select(User, Member.role, func.coalesce(labelled.c.n, 0))
+        select(User, Member.role, func.coalesce(Contribution.annotated, 0))
         .join(Member, Member.user_id == User.id)
-        .outerjoin(labelled, labelled.c.user_id == User.id)
+        .outerjoin(
+            Contribution,
+            (Contribution.user_id == User.id) & (Contribution.project_id == project_id),
+        )
         .where(Member.project_id == project_id)
         .order_by(Member.created_at)
     )
@@ -202,7 +147,7 @@ def set_member(session: Session, actor: Actor, project_id: str, *, email: str, r
     project_for(session, actor, project_id, "manager", write=True)
     if role not in ROLES:
         raise InvalidInput.at("role", _("Choose a role: %(roles)s.", roles=", ".join(ROLES)))
-    user = session.scalar(select(User).where(User.email == email.strip().lower()))
+    user = accounts.find_by_email(session, email)
     if user is None:
         raise InvalidInput.at(
             "email", _("Nobody has an account with this address. An administrator can make one.")
@@ -256,16 +201,14 @@ def _keep_a_manager(session: Session, member: Member, new_role: str | None) -> N
         raise InvalidInput.at("role", _("A project needs at least one manager."))
 
 
-def status_counts(session: Session, project: Project) -> dict[str, int]:
+def status_counts(project: Project) -> dict[str, int]:
     """Examples by status: open, labelled, skipped."""
-    rows = session.execute(
-        select(Example.status, func.count())
-        .where(Example.project_id == project.id, Example.status != "staged")
-        .group_by(Example.status)
-    )
-    counts = {"open": 0, "labelled": 0, "skipped": 0}
-    counts.update((status, n) for status, n in rows)
-    return counts
+    done = project.labelled_count + project.skipped_count
+    return {
+        "open": project.example_count - done,
+        "labelled": project.labelled_count,
+        "skipped": project.skipped_count,
+    }
 
 
 def fields_from(data: object) -> ProjectFields:

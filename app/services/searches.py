@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
+from pydantic import ConfigDict, Field
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from app.db import after_commit, session_scope
 from app.errors import Conflict, InvalidInput, NotFound, Problem
 from app.i18n import gettext as _
 from app.models import (
@@ -23,7 +25,10 @@ from app.models import (
 from app.services import audit, jobs, runs
 from app.services.access import Actor, project_for
 from app.services.runs import starting
+from app.services.runs.keys import keys as run_keys
 from app.services.versions import ready
+from app.storage import get_storage
+from app.strict import StrictModel
 from app.tasks.base import parse
 from app.training import FineTuneParams
 from app.training import search as spaces
@@ -32,16 +37,18 @@ from app.training.search import MAX_SEARCH_RUNS, Range, Strategy
 _MOST_PROBLEMS = 20
 
 
-class SearchPlan(BaseModel):
+class SearchPlan(StrictModel):
     """What a search is to try."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     space: dict[str, list[Any] | Range] = Field(
         description="For each parameter that varies, a list of values; for a random search also a range.",
         examples=[{"learning_rate": {"low": 1e-5, "high": 1e-3}, "batch_size": [16, 32]}],
     )
-    strategy: Strategy = Field("grid", description="`grid`: every combination; `random`: some.")
+    strategy: Strategy = Field(
+        "grid", description="`grid`: every combination; `random`: some.", examples=["random"]
+    )
     runs: int = Field(
         10, ge=1, le=MAX_SEARCH_RUNS, description="How many a random search starts at most."
     )
@@ -179,7 +186,6 @@ def read_words(words: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, list
 
 
 def create(
-    session: Session,
     actor: Actor,
     project_id: str,
     *,
@@ -189,36 +195,32 @@ def create(
     name: str = "",
     device: str | None = None,
 ) -> Search:
-    """Queue all runs of a search, or none. They yield to other runs. Raises InvalidInput."""
-    project = project_for(session, actor, project_id, "manager", write=True)
-    sets = plan(session, actor, project_id, version_number=version_number, params=params, wish=wish)
-    version = ready(session, actor, project_id, version_number)
-    title = name.strip()[:180] or _("Search %(name)s", name=", ".join(wish.space))[:180]
-    made = Search(
-        project_id=project.id,
-        version_id=version.id,
-        name=title,
-        params=params.model_dump(mode="json"),
-        space=wish.model_dump(mode="json")["space"],
-        strategy=wish.strategy,
-        seed=wish.seed,
-        created_by=actor.user_id,
-    )
-    session.add(made)
-    session.flush()
-    for n, chosen in enumerate(sets, 1):
-        starting.queue(
-            session,
-            actor,
-            project,
-            kind="finetune",
-            params=chosen,
-            version=version,
-            name=f"{title} #{n}",
-            turn=starting.Turn("idle", device),
-            search_id=made.id,
+    """Queue all runs of a search, or none. They yield to other runs. Raises InvalidInput.
+
+    Opens its own sessions: what takes a while, the checking of all combinations, holds no lock.
+    """
+    with session_scope(read_only=True) as session:
+        project_for(session, actor, project_id, "manager", write=True)
+        sets = plan(
+            session, actor, project_id, version_number=version_number, params=params, wish=wish
         )
-    _note(session, actor, made, "search.create")
+    title = name.strip()[:180] or _("Search %(name)s", name=", ".join(wish.space))[:180]
+    with session_scope() as session:
+        project = project_for(session, actor, project_id, "manager", write=True)
+        made = Search(
+            project_id=project.id,
+            version_id=ready(session, actor, project_id, version_number).id,
+            name=title,
+            params=params.model_dump(mode="json"),
+            space=wish.model_dump(mode="json")["space"],
+            strategy=wish.strategy,
+            seed=wish.seed,
+            created_by=actor.user_id,
+        )
+        session.add(made)
+        session.flush()
+        starting.queue_search(session, actor, made, sets=sets, turn=starting.Turn("idle", device))
+        _note(session, actor, made, "search.create")
     return made
 
 
@@ -260,9 +262,18 @@ def cancel(session: Session, actor: Actor, search_id: str) -> None:
     """Stop all of its runs that have not ended."""
     view = get(session, actor, search_id)
     project_for(session, actor, view.project.id, "manager", write=True)
-    for child in view.children:
-        jobs.request_cancel(session, child.job)
+    jobs.cancel_all(session, Job.id.in_([child.job.id for child in view.children]))
     _note(session, actor, view.search, "search.cancel")
+
+
+def clear_reports(actor: Actor, search_id: str) -> None:
+    """Clear what an ended search's runs have reported, before the search is deleted. Opens its own sessions."""
+    with session_scope(read_only=True) as session:
+        view = get(session, actor, search_id)
+        project_for(session, actor, view.project.id, "manager", write=True)
+    if view.is_live:
+        raise Conflict(_("Cancel the search first, then delete it."))
+    runs.clear_reports(actor, [child.run.id for child in view.children])
 
 
 def remove(session: Session, actor: Actor, search_id: str) -> str:
@@ -271,8 +282,12 @@ def remove(session: Session, actor: Actor, search_id: str) -> str:
     project_for(session, actor, view.project.id, "manager", write=True)
     if view.is_live:
         raise Conflict(_("Cancel the search first, then delete it."))
-    for child in view.children:
-        runs.remove(session, actor, child.run.id)
+    ended = [(child.run.id, child.job.id) for child in view.children]
+    session.execute(delete(Run).where(Run.id.in_([run_id for run_id, _job in ended])))
+    session.execute(delete(Job).where(Job.id.in_([job_id for _run, job_id in ended])))
+    for run_id, _job in ended:
+        for key in run_keys(run_id):
+            after_commit(session, partial(get_storage().remove, key))
     _note(session, actor, view.search, "search.delete")
     session.delete(view.search)
     return view.project.id

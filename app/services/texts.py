@@ -44,7 +44,7 @@ def write_texts(
     """
     percent = _split_percent(project_id, as_of)
     percent |= {"validation": min(validation_percent, 100 - percent["test"])}
-    shared = shared_splits(project_id)
+    shared = shared_splits(Example.project_id == project_id, Example.status != "staged")
     splits: Counter[str] = Counter()
     digest = hashlib.sha256()
     part = path.with_name(f"{path.name}.part")

@@ -7,28 +7,36 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import func, select
+from pydantic import Field, model_validator
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db import session_scope
 from app.errors import Conflict, InvalidInput, NotFound
 from app.i18n import gettext as _
-from app.models import Annotation, DatasetVersion, Example, Job, Member, Project
-from app.services import audit, jobs
+from app.models import (
+    ACTIVE_STATES,
+    Annotation,
+    DatasetVersion,
+    Example,
+    Import,
+    Job,
+    Member,
+    Project,
+)
+from app.services import audit, jobs, label_sets
 from app.services.access import Actor, project_for
 from app.services.projects import instruction
 from app.storage import get_storage
+from app.strict import StrictModel
 from app.tasks import get_task
 
 SPLITS = ("train", "validation", "test")
 _CHUNK = 2000
 
 
-class SplitPercent(BaseModel):
+class SplitPercent(StrictModel):
     """Whole per cents of the three splits; they add up to 100."""
-
-    model_config = ConfigDict(extra="forbid")
 
     train: int = Field(80, ge=0, le=100)
     validation: int = Field(10, ge=0, le=100)
@@ -78,13 +86,13 @@ def create(
     note: str = "",
     split: SplitPercent | None = None,
 ) -> DatasetVersion:
-    """Freeze what is gold at this moment. The file is written by a job; the number is given at once."""
+    """Freeze what is gold at this moment. The file is written by a job; the number is given at once. The number of
+    a newest version that failed or was cancelled is given again."""
     project_for(session, actor, project_id, "manager", write=True)
-    project = session.scalars(
-        select(Project).where(Project.id == project_id).with_for_update()
-    ).one()
+    project = label_sets.locked(session, project_id)
     if not project.labelled_count:
         raise InvalidInput(_("Nothing is labelled yet, so there is nothing to freeze."))
+    _drop_unwritten(session, project_id)
     last = _newest(session, project_id)
     percent = split or SplitPercent(**(last.split_percent if last else {}))
     job = jobs.create(
@@ -96,11 +104,9 @@ def create(
         job_id=job.id,
         note=note.strip()[:5000],
         split_percent=percent.model_dump(),
-        label_schema=project.label_schema,
-        instruction=instruction(project),
-        last_annotation_id=session.scalar(select(func.max(Annotation.id))),
         created_by=actor.user_id,
     )
+    _take_state(session, version, project)
     session.add(version)
     session.flush()
     audit.record(
@@ -111,6 +117,57 @@ def create(
         subject=str(version.number),
     )
     return version
+
+
+def retry(session: Session, actor: Actor, project_id: str, number: int) -> DatasetVersion:
+    """Write a version that failed or was cancelled after all, with what is gold now. Raises Conflict for another."""
+    project_for(session, actor, project_id, "manager", write=True)
+    project = label_sets.locked(session, project_id)
+    version, job = get(session, actor, project_id, number)
+    jobs.restart(session, job)
+    _take_state(session, version, project)
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="version.create",
+        project_id=project_id,
+        subject=str(version.number),
+    )
+    return version
+
+
+def cancel(session: Session, actor: Actor, project_id: str, number: int) -> None:
+    """Stop writing a version; it can be written after all with `retry`."""
+    project_for(session, actor, project_id, "manager", write=True)
+    _version, job = get(session, actor, project_id, number)
+    jobs.request_cancel(session, job)
+
+
+def _take_state(session: Session, version: DatasetVersion, project: Project) -> None:
+    """Write down which state the version is of: as of now. The project is locked, under which alone imports come to
+    count or to be taken back."""
+    version.label_schema, version.instruction = project.label_schema, instruction(project)
+    version.last_annotation_id = session.scalar(select(func.max(Annotation.id)))
+    version.last_example_id = session.scalar(select(func.max(Example.id)))
+    own = select(Import.id).where(Import.project_id == project.id)
+    version.unpublished_imports = list(
+        session.scalars(own.where(Import.job_id.is_not(None), Import.published_at.is_(None)))
+    )
+    version.undone_imports = list(
+        session.scalars(
+            own.join(Job, Job.id == Import.undo_job_id).where(Job.state.in_(ACTIVE_STATES))
+        )
+    )
+
+
+def needs_rows_of(session: Session, row: Import) -> bool:
+    """Whether a version is still to be written that holds an import's examples, so that none may be removed."""
+    waiting = session.scalars(
+        select(DatasetVersion.undone_imports)
+        .join(Job, Job.id == DatasetVersion.job_id)
+        .where(DatasetVersion.project_id == row.project_id, Job.state.in_(ACTIVE_STATES))
+    )
+    return any(row.id not in undone for undone in waiting)
 
 
 def list_versions(
@@ -170,7 +227,9 @@ def list_ready(
     query = (
         select(Project, DatasetVersion)
         .join(DatasetVersion, DatasetVersion.project_id == Project.id)
-        .where(Project.task == task, DatasetVersion.sha256.is_not(None))
+        .where(
+            Project.task == task, Project.deleted_at.is_(None), DatasetVersion.sha256.is_not(None)
+        )
         .order_by(Project.created_at.desc(), Project.id, DatasetVersion.number.desc())
         .limit(limit)
     )
@@ -204,7 +263,8 @@ def run(claim: jobs.Claim) -> None:
             digest.update(data)
             size += len(data)
             sink.write(data)
-            progress = {"done": tally.splits.total(), "total": project.labelled_count}
+            done = tally.splits.total()
+            progress = {"done": done, "total": max(done, project.labelled_count)}
             if not jobs.renew(claim, progress):
                 raise jobs.Cancelled
     counts = tally.counts()
@@ -238,7 +298,7 @@ def run(claim: jobs.Claim) -> None:
 def _lines(version: DatasetVersion, project: Project, tally: _Tally) -> Iterator[list[bytes]]:
     """The canonical lines in example order, some thousands at a time, each read in its own transaction."""
     task = get_task(project.task)
-    shared = shared_splits(version.project_id)
+    shared = shared_splits(*_examples_in(version))
     after = 0
     while True:
         with session_scope(read_only=True) as session:
@@ -269,21 +329,46 @@ def _gold_as_of(version: DatasetVersion, after: int) -> Any:
         select(Example, Annotation.payload)
         .join(Annotation, Annotation.example_id == Example.id)
         .where(
-            Example.project_id == version.project_id,
-            Example.status != "staged",
+            *_examples_in(version),
             Example.id > after,
             Annotation.id <= cutoff,
             Annotation.payload.is_not(None),
+            ~Annotation.is_proposal,
             ~select(later.id)
             .where(
                 later.example_id == Annotation.example_id,
                 later.id > Annotation.id,
                 later.id <= cutoff,
+                ~later.is_proposal,
             )
             .exists(),
         )
         .order_by(Example.id)
     )
+
+
+def _examples_in(version: DatasetVersion) -> list[ColumnElement[bool]]:
+    """Which examples were the project's when the version was asked for, whatever became of them since. Whether they
+    are staged says nothing of it: rows of an import that counts become visible bit by bit."""
+    conditions = [Example.project_id == version.project_id]
+    if version.last_example_id is None:
+        return [*conditions, Example.status != "staged"]
+    conditions.append(Example.id <= version.last_example_id)
+    if version.unpublished_imports:
+        conditions.append(~_from(version.unpublished_imports))
+    if version.undone_imports:
+        said = aliased(Annotation)
+        by_people = exists().where(
+            said.example_id == Example.id,
+            said.source != "import",
+            said.id <= (version.last_annotation_id or 0),
+        )
+        conditions.append(~_from(version.undone_imports) | by_people)
+    return conditions
+
+
+def _from(import_ids: list[str]) -> ColumnElement[bool]:
+    return Example.import_id.is_not(None) & Example.import_id.in_(import_ids)
 
 
 def split_of(content_hash: str, percent: dict[str, Any]) -> str:
@@ -298,8 +383,8 @@ def split_of(content_hash: str, percent: dict[str, Any]) -> str:
     return "validation" if point < percent["test"] + percent["validation"] else "train"
 
 
-def shared_splits(project_id: str) -> dict[str, str]:
-    """Texts that stand in the project more than once and were imported for a certain split.
+def shared_splits(*which: ColumnElement[bool]) -> dict[str, str]:
+    """Texts that stand among these examples more than once and were imported for a certain split.
 
     All their copies go to the split that is hardest to leak from: test, then validation.
     """
@@ -308,7 +393,7 @@ def shared_splits(project_id: str) -> dict[str, str]:
             select(
                 Example.content_hash, func.count(), func.min(Example.split), func.max(Example.split)
             )
-            .where(Example.project_id == project_id, Example.status != "staged")
+            .where(*which)
             .group_by(Example.content_hash)
             .having((func.count() > 1) & (func.count(Example.split) > 0))
         ).all()
@@ -336,6 +421,19 @@ def _line(example: Example, annotation: dict[str, Any], split: str) -> bytes:
         },
         option=orjson.OPT_APPEND_NEWLINE,
     )
+
+
+def _drop_unwritten(session: Session, project_id: str) -> None:
+    """Remove the newest version, if it never came to be."""
+    last = _newest(session, project_id)
+    if last is None or last.sha256 is not None:
+        return
+    job = session.get_one(Job, last.job_id)
+    if job.state in ("failed", "cancelled"):
+        session.delete(last)
+        session.flush()
+        session.delete(job)
+        session.flush()
 
 
 def _newest(session: Session, project_id: str) -> DatasetVersion | None:

@@ -1,14 +1,25 @@
 """Any job, as a member of its project sees it: how it goes, and stopping it the way its kind wants."""
 
+from collections.abc import Callable, Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.i18n import gettext as _
 from app.models import Import, Job, Run
-from app.services import importing, jobs, runs
+from app.services import deletion, frames, import_undo, importing, jobs, runs, versions
 from app.services.access import Actor, project_for
 from app.training import RUN_KINDS
+
+JOB_FUNCTIONS: Mapping[str, Callable[[jobs.Claim], None]] = {
+    "import": importing.run,
+    "undo": import_undo.run,
+    "freeze": versions.run,
+    "frames": frames.run,
+    "delete": deletion.run,
+}
+"""How each kind of job is done that needs no torch."""
 
 
 def get(session: Session, actor: Actor, job_id: str) -> Job:

@@ -175,6 +175,10 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
     def canonical(self, payload: PayloadT) -> PayloadT:
         """The same content in its one canonical order."""
 
+    def trim(self, payload: PayloadT, inputs: TextInputs) -> PayloadT:
+        """The same content without white space at the edges of its spans, for tasks that have some."""
+        return payload
+
     @abstractmethod
     def brief(self, payload: PayloadT, inputs: TextInputs) -> str:
         """The payload in a few words, for lists."""
@@ -215,9 +219,13 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
         """A well-formed payload, not yet checked against an example. Raises InvalidInput."""
         return parse(self.payload_type, data, _("The annotation is not in this task's form."))
 
+    def normalise(self, payload: PayloadT, inputs: TextInputs) -> PayloadT:
+        """The same content in the one form in which it is stored."""
+        return self.canonical(self.trim(payload, inputs))
+
     def validate(self, data: Json, inputs: TextInputs, schema: SchemaT) -> Json:
-        """The canonical payload, or InvalidInput with every problem found."""
-        payload = self.canonical(self.parse_payload(data))
+        """The payload as it is to be stored, or InvalidInput with every problem found."""
+        payload = self.normalise(self.parse_payload(data), inputs)
         problems = self.check(payload, inputs, schema)
         if problems:
             raise InvalidInput(problems[0].message, problems)

@@ -12,6 +12,7 @@ from app.i18n import gettext as _
 from app.i18n import mark
 from app.tasks.base import Json, Label, TaskType, TextInputs, check_labels, new_labels
 from app.tasks.quotes import locate, quote, read_json_object, write_json
+from app.tasks.spans import blank, is_blank, trimmed
 from app.training import FineTuneParams
 
 
@@ -117,6 +118,8 @@ class Ner(TaskType[NerSchema, NerPayload]):
                         ),
                     )
                 )
+            elif is_blank(inputs.text, span.start, span.end):
+                problems.append(Problem(where, blank(span.start, span.end)))
             if span.label not in known:
                 problems.append(
                     Problem(
@@ -127,6 +130,13 @@ class Ner(TaskType[NerSchema, NerPayload]):
 
     def canonical(self, payload: NerPayload) -> NerPayload:
         return NerPayload(spans=sorted(set(payload.spans), key=_order))
+
+    def trim(self, payload: NerPayload, inputs: TextInputs) -> NerPayload:
+        spans = []
+        for span in payload.spans:
+            start, end = trimmed(inputs.text, span.start, span.end)
+            spans.append(Span(start=start, end=end, label=span.label))
+        return NerPayload(spans=spans)
 
     def brief(self, payload: NerPayload, inputs: TextInputs) -> str:
         return " · ".join(f"{inputs.text[s.start : s.end]} {s.label}" for s in payload.spans) or "—"

@@ -11,6 +11,7 @@ from app.i18n import gettext as _
 from app.i18n import mark
 from app.tasks.base import PALETTE, Json, Label, TaskType, TextInputs, check_labels
 from app.tasks.quotes import locate, quote, read_json_object, write_json
+from app.tasks.spans import blank, is_blank, trimmed
 from app.training import FineTuneParams
 
 # Names and meanings of the PropBank guidelines (Bonial et al., PropBank Annotation Guidelines, 2015).
@@ -178,6 +179,8 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
             if not predicate.start < predicate.end <= length:
                 problems.append(Problem(where, _outside(predicate.start, predicate.end, length)))
                 continue
+            if is_blank(inputs.text, predicate.start, predicate.end):
+                problems.append(Problem(where, blank(predicate.start, predicate.end)))
             words = inputs.text[predicate.start : predicate.end]
             if (predicate.start, predicate.end) in places:
                 problems.append(
@@ -187,6 +190,8 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
             for argument in predicate.arguments:
                 if not argument.start < argument.end <= length:
                     problems.append(Problem(where, _outside(argument.start, argument.end, length)))
+                elif is_blank(inputs.text, argument.start, argument.end):
+                    problems.append(Problem(where, blank(argument.start, argument.end)))
                 elif base_role(argument.role) not in known or argument.role == "V":
                     problems.append(
                         Problem(
@@ -211,6 +216,17 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
                 key=lambda p: (p.start, p.end),
             )
         )
+
+    def trim(self, payload: SrlPayload, inputs: TextInputs) -> SrlPayload:
+        text, predicates = inputs.text, []
+        for p in payload.predicates:
+            start, end = trimmed(text, p.start, p.end)
+            arguments = []
+            for a in p.arguments:
+                a_start, a_end = trimmed(text, a.start, a.end)
+                arguments.append(Argument(start=a_start, end=a_end, role=a.role))
+            predicates.append(Predicate(start=start, end=end, sense=p.sense, arguments=arguments))
+        return SrlPayload(predicates=predicates)
 
     def brief(self, payload: SrlPayload, inputs: TextInputs) -> str:
         return (

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
-from app.http.identity import require_csrf
+from app.http.identity import authorize_change
 from app.http.text import require_storable_input
 from app.web import (
     accounts,
@@ -27,7 +27,7 @@ from app.web import (
 
 router = APIRouter(
     include_in_schema=False,
-    dependencies=[Depends(require_csrf), Depends(require_storable_input)],
+    dependencies=[Depends(authorize_change), Depends(require_storable_input)],
 )
 for module in (
     accounts,

@@ -1,19 +1,42 @@
 """Set-up, log-in, one's own account, and the administrator's list of people."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from app.errors import AnnotuneError
-from app.http.identity import COOKIE, LOCALE_COOKIE, Db, MaybeIdentity, Person, give_cookie
-from app.i18n import LOCALES, set_locale
+from app.db import session_scope
+from app.errors import TooManyAttempts
+from app.http.identity import (
+    LOCALE_COOKIE,
+    MaybeIdentity,
+    Person,
+    client_of,
+    forget_login,
+    keep_logged_in,
+)
+from app.http.password_queue import in_password_queue
+from app.http.routing import Db, Router
+from app.i18n import LOCALES, mark, set_locale
 from app.i18n import gettext as _
-from app.services import accounts
+from app.security.passwords import check_strength
+from app.services import accounts, api_tokens
 from app.services.access import Actor
-from app.web.forms import Form, Problems, collecting, text
+from app.services.api_tokens import DEFAULT_DAYS
+from app.services.log_in import begin, confirm_password
+from app.services.log_in import log_in as log_in_with_password
+from app.web.forms import Form, Problems, text
 from app.web.render import THEME_COOKIE, THEMES, local_path, redirect, render
 
-router = APIRouter()
+router = Router()
 _YEAR = 365 * 86_400
+TOKEN_DAYS = {
+    "7": mark("a week"),
+    "30": mark("30 days"),
+    "90": mark("90 days"),
+    "180": mark("half a year"),
+    "366": mark("a year"),
+}
 
 
 @router.get("/setup")
@@ -24,14 +47,12 @@ def setup_page(request: Request, session: Db, identity: MaybeIdentity, token: st
 
 
 @router.post("/setup")
-def set_up(request: Request, session: Db, identity: MaybeIdentity, form: Form) -> Response:
+@in_password_queue
+def set_up(request: Request, identity: MaybeIdentity, form: Form) -> Response:
     problems = Problems()
     values = {name: text(form, name) for name in ("email", "name")}
-    with collecting(session, problems):
-        user = accounts.set_up(
-            session, token=text(form, "token"), password=text(form, "password"), **values
-        )
-        secret = accounts.start_session(session, user)
+    with problems.collecting():
+        user = accounts.set_up(token=text(form, "token"), password=text(form, "password"), **values)
     if problems:
         return render(
             request,
@@ -41,8 +62,10 @@ def set_up(request: Request, session: Db, identity: MaybeIdentity, form: Form) -
             values=values,
             problems=problems,
         )
+    with session_scope() as session:
+        login = begin(session, user, client_of(request, identity))
     response = redirect(request, "/", flash=_("Welcome to Annotune. This is your account."))
-    give_cookie(response, secret)
+    keep_logged_in(request, response, login)
     return response
 
 
@@ -56,22 +79,25 @@ def login_page(request: Request, session: Db, identity: MaybeIdentity, next: str
 
 
 @router.post("/login")
-def log_in(request: Request, session: Db, identity: MaybeIdentity, form: Form) -> Response:
+@in_password_queue
+def log_in(request: Request, identity: MaybeIdentity, form: Form) -> Response:
     email, target = text(form, "email"), local_path(text(form, "next", "/"))
-    address = request.client.host if request.client else "?"
-    message = _("The e-mail address or the password is not right.")
+    status, message, wait = 422, _("The e-mail address or the password is not right."), None
     try:
-        found = accounts.log_in(
-            session, email=email, password=text(form, "password"), address=address
+        login = log_in_with_password(
+            email=email, password=text(form, "password"), client=client_of(request, identity)
         )
-    except AnnotuneError as error:
-        found, message = None, error.message
-    if found is None:
-        return render(
-            request, "pages/login.html", status=422, next=target, email=email, message=message
-        )
-    response = redirect(request, target)
-    give_cookie(response, found[1])
+    except TooManyAttempts as error:
+        login, status, message, wait = None, error.status, error.message, error.retry_after
+    if login is not None:
+        response = redirect(request, target)
+        keep_logged_in(request, response, login)
+        return response
+    response = render(
+        request, "pages/login.html", status=status, next=target, email=email, message=message
+    )
+    if wait is not None:
+        response.headers["Retry-After"] = str(wait)
     return response
 
 
@@ -80,7 +106,7 @@ def log_out(request: Request, session: Db, identity: MaybeIdentity) -> Response:
     if identity is not None and identity.secret:
         accounts.end_session(session, identity.secret)
     response = redirect(request, "/login")
-    response.delete_cookie(COOKIE)
+    forget_login(request, response)
     return response
 
 
@@ -105,17 +131,21 @@ def account_page(request: Request, session: Db, person: Person) -> Response:
 
 def _account(
     request: Request,
-    session: Db,
+    session: Session,
     actor: Actor,
     *,
     problems: Problems | None = None,
     secret: str | None = None,
+    values: FormData | None = None,
 ) -> Response:
+    kept = values if problems and values else FormData()
     return render(
         request,
         "pages/account.html",
+        values={name: text(kept, name) for name in ("name", "scope", "days")},
+        token_days=TOKEN_DAYS,
         status=422 if problems else 200,
-        tokens=accounts.list_tokens(session, actor),
+        tokens=api_tokens.list_tokens(session, actor),
         problems=problems or Problems(),
         new_secret=secret,
         active="account",
@@ -123,37 +153,64 @@ def _account(
 
 
 @router.post("/account/password")
-def change_password(request: Request, session: Db, person: Person, form: Form) -> Response:
+@in_password_queue
+def change_password(request: Request, person: Person, form: Form) -> Response:
     problems = Problems()
-    with collecting(session, problems):
-        accounts.change_password(
-            session,
-            person.actor,
-            current=text(form, "current"),
-            new=text(form, "password"),
-            keep=person.secret or "",
+    with problems.collecting():
+        new = text(form, "password")
+        check_strength(new)  # before the other is tried, which counts
+        confirm_password(
+            person.actor, text(form, "current"), client_of(request, person), field="current"
         )
+        accounts.change_password(person.actor, new=new, keep=person.secret or "")
     if problems:
-        return _account(request, session, person.actor, problems=problems)
+        with session_scope(read_only=True) as session:
+            return _account(request, session, person.actor, problems=problems)
     return redirect(
         request, "/account", flash=_("Your password is changed; other browsers are logged out.")
     )
 
 
+@router.post("/account/logout-everywhere")
+def log_out_everywhere(request: Request, session: Db, person: Person) -> Response:
+    accounts.log_out_everywhere(session, person.actor)
+    response = redirect(
+        request, "/login", flash=_("You are logged out everywhere, and your tokens are revoked.")
+    )
+    forget_login(request, response)
+    return response
+
+
 @router.post("/account/tokens")
-def create_token(request: Request, session: Db, person: Person, form: Form) -> Response:
+@in_password_queue
+def create_token(request: Request, person: Person, form: Form) -> Response:
     problems, secret = Problems(), None
     scopes = ["read", "write"] if text(form, "scope") == "write" else ["read"]
-    with collecting(session, problems):
-        _token, secret = accounts.create_token(
-            session, person.actor, name=text(form, "name"), scopes=scopes
+    days = text(form, "days", str(DEFAULT_DAYS))
+    with problems.collecting():
+        confirm_password(
+            person.actor,
+            text(form, "token_password"),
+            client_of(request, person),
+            field="token_password",
         )
-    return _account(request, session, person.actor, problems=problems, secret=secret)
+        with session_scope() as session:
+            _token, secret = api_tokens.create_token(
+                session,
+                person.actor,
+                name=text(form, "name"),
+                scopes=scopes,
+                days=int(days) if days.isdecimal() and len(days) < 6 else 0,
+            )
+    with session_scope(read_only=True) as session:
+        return _account(
+            request, session, person.actor, problems=problems, secret=secret, values=form
+        )
 
 
 @router.post("/account/tokens/{token_id}/revoke")
 def revoke_token(request: Request, session: Db, person: Person, token_id: str) -> Response:
-    accounts.revoke_token(session, person.actor, token_id)
+    api_tokens.revoke_token(session, person.actor, token_id)
     return redirect(request, "/account", flash=_("The token no longer works."))
 
 
@@ -163,7 +220,7 @@ def users_page(request: Request, session: Db, person: Person) -> Response:
 
 
 def _users(
-    request: Request, session: Db, actor: Actor, problems: Problems, values: dict[str, str]
+    request: Request, session: Session, actor: Actor, problems: Problems, values: dict[str, str]
 ) -> Response:
     return render(
         request,
@@ -177,19 +234,20 @@ def _users(
 
 
 @router.post("/admin/users")
-def create_user(request: Request, session: Db, person: Person, form: Form) -> Response:
+@in_password_queue
+def create_user(request: Request, person: Person, form: Form) -> Response:
     problems = Problems()
     values = {name: text(form, name) for name in ("email", "name")}
-    with collecting(session, problems):
+    with problems.collecting():
         accounts.create_user(
-            session,
             person.actor,
             password=text(form, "password"),
             is_admin=text(form, "is_admin") == "on",
             **values,
         )
     if problems:
-        return _users(request, session, person.actor, problems, values)
+        with session_scope(read_only=True) as session:
+            return _users(request, session, person.actor, problems, values)
     return redirect(
         request, "/admin/users", flash=_("%(name)s has an account now.", name=values["name"])
     )

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from app.http.identity import MaybeIdentity
+from app.http.proxies import public_url
+from app.http.routing import Router
 from app.web.render import render
 
-router = APIRouter()
+router = Router()
 Schema = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/"
@@ -81,7 +83,7 @@ def api_docs(request: Request, identity: MaybeIdentity) -> Response:
     groups: dict[str, list[Operation]] = {}
     for path, methods in document["paths"].items():
         for method in filter(methods.__contains__, _METHODS):
-            operation = _operation(str(request.base_url), method, path, methods[method], forms)
+            operation = _operation(f"{public_url(request)}/", method, path, methods[method], forms)
             groups.setdefault(methods[method]["tags"][-1], []).append(operation)
     every = [operation for operations in groups.values() for operation in operations]
     return render(

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import comparing, runs
 from app.services.comparing import Wanted
 from app.services.evaluation import Split
 from app.web.projects import project_context
 from app.web.render import is_htmx, render
 
-router = APIRouter()
+router = Router()
 TABLE_OF_RUNS = 8
 """With more runs than these, what differs stands in columns of one table."""
 

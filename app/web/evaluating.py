@@ -3,21 +3,22 @@
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request, UploadFile
+from fastapi import Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.db import session_scope
 from app.errors import InvalidInput, TooLarge
 from app.formats.glue import TASKS, TEXT_TASKS
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import runs, versions
-from app.web.forms import Form, Problems, collecting, text, turn
+from app.web.forms import Form, Problems, collecting, reading_anew, text, turn
 from app.web.projects import project_context
 from app.web.render import redirect, render
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/runs/{run_id}/evaluate")
@@ -72,7 +73,8 @@ def evaluate_version(
         )
     if problems:
         values = {name: text(form, name) for name in ("version", "split")}
-        return _page(request, session, person, run_id, values | asdict(turn(form)), problems)
+        with reading_anew(session) as reading:
+            return _page(request, reading, person, run_id, values | asdict(turn(form)), problems)
     return redirect(request, f"/runs/{run.id}")
 
 

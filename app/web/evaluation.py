@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import evaluation, runs
 from app.services.evaluation import Order, Split
 from app.web.projects import project_context
 from app.web.render import render
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/runs/{run_id}/errors")

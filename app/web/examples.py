@@ -1,14 +1,15 @@
 """Looking through a project's examples."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import examples, projects
 from app.web.projects import project_context
 from app.web.render import is_htmx, render
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/projects/{project_id}/examples")
@@ -33,5 +34,5 @@ def examples_page(
         chosen_status=status,
         q=q,
         after=after,
-        counts=projects.status_counts(session, context["project"]),
+        counts=projects.status_counts(context["project"]),
     )

@@ -128,6 +128,11 @@ def ago(moment: datetime | None) -> str:
     return format_timedelta(-passed, add_direction=True, locale=get_locale())
 
 
+def day(moment: datetime) -> str:
+    """A date as everybody reads it."""
+    return f"{moment:%Y-%m-%d}"
+
+
 def number(value: Any, digits: int = 4) -> str:
     """A figure for people: thousands apart, fractions to some digits."""
     if value is None:
@@ -368,6 +373,7 @@ FILTERS = {
     "split_title": split_title,
     "duration": duration,
     "ago": ago,
+    "day": day,
     "number": number,
     "to_json": to_json,
     "percent": percent,

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
+from app.db import session_scope
 from app.errors import InvalidInput
 from app.services.runs import Turn
 from app.tasks.base import Json, TaskType
@@ -42,16 +43,31 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self.message)
 
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Do something that may find the input wrong; then that is told."""
+        try:
+            yield
+        except InvalidInput as error:
+            self.message = error.message
+            self.fields = {problem.where: problem.message for problem in error.problems}
+
 
 @contextmanager
 def collecting(session: Session, problems: Problems) -> Iterator[None]:
-    """Do something that may find the input wrong; then what it wrote is undone and the problems told."""
-    try:
-        with session.begin_nested():
-            yield
-    except InvalidInput as error:
-        problems.message = error.message
-        problems.fields = {problem.where: problem.message for problem in error.problems}
+    """The same inside a transaction, in which what found its input wrong is undone."""
+    with problems.collecting(), session.begin_nested():
+        yield
+
+
+@contextmanager
+def reading_anew(session: Session) -> Iterator[Session]:
+    """A session that only reads, to show a form again with its problems: what was begun is rolled back, so that
+    no lock is held while the page is made. What was loaded before can still be shown."""
+    session.expunge_all()
+    session.rollback()
+    with session_scope(read_only=True) as reading:
+        yield reading
 
 
 def schema_from(form: FormData, task: TaskType[Any, Any]) -> Json:

@@ -2,23 +2,25 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, UploadFile
+from fastapi import Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from app.db import session_scope
 from app.errors import InvalidInput, TooLarge
 from app.formats.base import Record
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
-from app.i18n import mark, ngettext
+from app.i18n import mark
 from app.services import import_undo, importing
 from app.services.access import project_for
 from app.tasks.base import Label, TaskType, TextInputs, parse
-from app.web.forms import Form, Problems, text
+from app.web.forms import Form, Problems, reading_anew, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
 
-router = APIRouter(prefix="/projects/{project_id}")
+router = Router(prefix="/projects/{project_id}")
 
 ENCODINGS = {
     "": mark("detected"),
@@ -77,7 +79,8 @@ def import_detail(
     context = project_context(session, person, project_id, "import")
     if job is not None:
         template = "partials/import_job.html" if is_htmx(request) else "pages/import_job.html"
-        return render(request, template, **context, row=row, job=job)
+        undo = importing.undo_job(session, row)
+        return render(request, template, **context, row=row, job=job, undo=undo)
     options = importing.ImportOptions.model_validate(row.options or {})
     return _preview(request, session, person, context, row, options, Problems())
 
@@ -149,16 +152,18 @@ def _label_map(
 
 @router.post("/imports/{import_id}/preview")
 def preview_again(
-    request: Request, session: Db, person: Person, project_id: str, import_id: str, form: Form
+    request: Request, person: Person, project_id: str, import_id: str, form: Form
 ) -> Response:
-    row, _job = importing.get(session, person.actor, project_id, import_id)
-    context = project_context(session, person, project_id, "import")
     problems, options = Problems(), importing.ImportOptions()
     try:
         options = _options(form)
     except InvalidInput as error:
         problems.message = error.message
-    return _preview(request, session, person, context, row, options, problems)
+    # A session that only reads: a request of this method would have one that holds a lock.
+    with session_scope(read_only=True) as session:
+        row, _job = importing.get(session, person.actor, project_id, import_id)
+        context = project_context(session, person, project_id, "import")
+        return _preview(request, session, person, context, row, options, problems)
 
 
 @router.post("/imports/{import_id}/start")
@@ -168,25 +173,30 @@ def start(
     try:
         importing.start(session, person.actor, project_id, import_id, _options(form))
     except InvalidInput as error:
-        row, _job = importing.get(session, person.actor, project_id, import_id)
-        context = project_context(session, person, project_id, "import")
         problems = Problems()
         problems.message = error.message
-        return _preview(request, session, person, context, row, importing.ImportOptions(), problems)
+        with reading_anew(session) as reading:
+            row, _job = importing.get(reading, person.actor, project_id, import_id)
+            context = project_context(reading, person, project_id, "import")
+            options = importing.ImportOptions()
+            return _preview(request, reading, person, context, row, options, problems)
     return redirect(request, f"/projects/{project_id}/imports/{import_id}")
 
 
 @router.post("/imports/{import_id}/undo")
-def undo(request: Request, person: Person, project_id: str, import_id: str) -> Response:
-    done = import_undo.undo(person.actor, project_id, import_id)
-    said = ngettext("%(n)s example was removed.", "%(n)s examples were removed.", done.removed)
-    if done.kept:
-        said += " " + ngettext(
-            "%(n)s stays: somebody has worked on it.",
-            "%(n)s stay: somebody has worked on them.",
-            done.kept,
-        )
-    return redirect(request, f"/projects/{project_id}/import", flash=said)
+def undo(
+    request: Request, session: Db, person: Person, project_id: str, import_id: str
+) -> Response:
+    import_undo.start(session, person.actor, project_id, import_id)
+    return redirect(request, f"/projects/{project_id}/imports/{import_id}")
+
+
+@router.post("/imports/{import_id}/undo/cancel")
+def cancel_undo(
+    request: Request, session: Db, person: Person, project_id: str, import_id: str
+) -> Response:
+    import_undo.cancel(session, person.actor, project_id, import_id)
+    return redirect(request, f"/projects/{project_id}/imports/{import_id}")
 
 
 @router.post("/imports/{import_id}/again")

@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic_core import to_jsonable_python
 from starlette.responses import Response
 
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import annotating
 from app.web.filters import markdown
 from app.web.projects import project_context
 from app.web.render import render
 from app.web.workbench_strings import strings
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/projects/{project_id}/label")

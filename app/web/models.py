@@ -1,18 +1,20 @@
 """The page of a run's model: its card, speed, lineage, and pushing it to a hub."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.formats.model_card import card_text
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.services import model_card, runs
+from app.settings import get_settings
 from app.training import RUN_KINDS
-from app.web.forms import Form, Problems, collecting, text
+from app.web.forms import Form, Problems, collecting, reading_anew, text
 from app.web.projects import project_context
 from app.web.render import redirect, render
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/runs/{run_id}/model")
@@ -41,6 +43,7 @@ def _page(
         lineage=model_card.lineage(session, person.actor, view),
         kinds=RUN_KINDS,
         repo_id=repo_id,
+        shared=get_settings().hub_push,
         problems=problems,
     )
 
@@ -58,5 +61,6 @@ def push_model(request: Request, session: Db, person: Person, run_id: str, form:
             token=text(form, "token"),
         )
     if problems:
-        return _page(request, session, person, run_id, text(form, "repo_id"), problems)
+        with reading_anew(session) as reading:
+            return _page(request, reading, person, run_id, text(form, "repo_id"), problems)
     return redirect(request, f"/runs/{run.id}")

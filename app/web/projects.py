@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.errors import NotFound
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import audit, demo, label_issues, projects, runs, versions
 from app.services.access import project_for, role_in
@@ -15,7 +16,7 @@ from app.tasks import TASKS, get_task
 from app.web.forms import Form, Problems, collecting, schema_from, text
 from app.web.render import redirect, render
 
-router = APIRouter()
+router = Router()
 LANGUAGES = {"en": "English", "zh": "中文", "und": "—"}
 
 
@@ -46,8 +47,8 @@ def projects_page(request: Request, session: Db, person: Person) -> Response:
 
 
 @router.post("/demo")
-def load_demo(request: Request, session: Db, person: Person) -> Response:
-    made = demo.load(session, person.actor)
+def load_demo(request: Request, person: Person) -> Response:
+    made = demo.load(person.actor)
     return redirect(request, "/", flash=_("%(n)s demo projects are ready.", n=len(made)))
 
 
@@ -103,7 +104,7 @@ def overview(request: Request, session: Db, person: Person, project_id: str) -> 
         request,
         "pages/project.html",
         **context,
-        counts=projects.status_counts(session, context["project"]),
+        counts=projects.status_counts(context["project"]),
         members=projects.members(session, person.actor, project_id),
         versions=versions.list_versions(session, person.actor, project_id)[:3],
         runs=runs.list_runs(session, person.actor, project_id, limit=3),

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.http.identity import Identity
+from app.http.proxies import public_url
 from app.i18n import LOCALES, get_locale, gettext, ngettext
 from app.security.secrets import csrf_token
 from app.tasks import TASKS
@@ -65,6 +66,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
             csrf_token=csrf_token(identity.secret) if identity and identity.secret else "",
             locale=get_locale(),
             theme=theme if theme in THEMES else "system",
+            public_url=public_url(request),
             flashes=flashes,
             **{"active": "", "project": None, "role": None, "tab": "", **context},
         )

@@ -2,14 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.db import session_scope
 from app.http.figures import send_leaderboard
-from app.http.identity import Db, Identity, Person, identify_again
+from app.http.identity import Identity, Person, identify_again
 from app.http.live import Since, send_events
+from app.http.routing import Db, Router
 from app.services import runs, searches, versions
 from app.services.access import project_for
 from app.services.projects import list_projects
@@ -17,7 +18,7 @@ from app.services.runs import MAX_TAG, RunFilter, Sort
 from app.web.projects import project_context
 from app.web.render import is_htmx, render
 
-router = APIRouter()
+router = Router()
 PAGE = 50
 Order = Literal["asc", "desc"]
 After = Annotated[str | None, Query(max_length=20)]

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from anyio import to_thread
+from fastapi import Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -10,8 +11,9 @@ from app.db import session_scope
 from app.errors import InvalidInput, Unavailable
 from app.http.download import send_stream
 from app.http.figures import send_figures
-from app.http.identity import Db, Identity, Person, identify_again
+from app.http.identity import Identity, Person, changes_nothing, identify_again
 from app.http.live import Since, send_events
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.models import FINAL_STATES
 from app.services import label_issues, runs, searches, versions, workers
@@ -23,7 +25,7 @@ from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
 
-router = APIRouter()
+router = Router()
 
 Drawn = Annotated[int, Query(ge=-1, le=2**31 - 1)]
 
@@ -152,6 +154,7 @@ def cancel_run(request: Request, session: Db, person: Person, run_id: str) -> Re
 
 @router.post("/runs/{run_id}/delete")
 def delete_run(request: Request, session: Db, person: Person, run_id: str) -> Response:
+    runs.clear_reports(person.actor, [run_id])
     project_id = runs.remove(session, person.actor, run_id)
     return redirect(request, f"/projects/{project_id}/runs", flash=_("The run is deleted."))
 
@@ -167,20 +170,27 @@ def download_model(session: Db, person: Person, run_id: str) -> Response:
 
 
 @router.post("/runs/{run_id}/try")
-def try_model(request: Request, person: Person, run_id: str, form: Form) -> Response:
+@changes_nothing
+async def try_model(request: Request, person: Person, run_id: str, form: Form) -> Response:
     words = text(form, "text")
     context: dict[str, Any] = {"text": words, "prediction": None, "message": ""}
+    status = 200
     try:
-        context["prediction"] = runs.predict(person.actor, run_id, [words])[0]
+        context["prediction"] = (await runs.predict(person.actor, run_id, [words]))[0]
     except (InvalidInput, Unavailable) as error:
-        context["message"] = error.message
+        context["message"], status = error.message, error.status
+    return await to_thread.run_sync(_show_prediction, request, person, run_id, status, context)
+
+
+def _show_prediction(
+    request: Request, person: Identity, run_id: str, status: int, context: dict[str, Any]
+) -> Response:
     with session_scope(read_only=True) as session:
         view = runs.get(session, person.actor, run_id)
         task = get_task(view.project.task)
         schema = runs.label_schema(session, view)
         labels = task.labels(task.parse_schema(schema))
     context |= {"run": view.run, "task": task, "labels": {label.name: label for label in labels}}
-    status = 422 if context["message"] else 200
     if is_htmx(request):
         return render(request, "partials/prediction.html", status=status, **context)
     return render(request, "pages/prediction.html", status=status, **context)

@@ -2,11 +2,13 @@
 
 from typing import Any, get_args
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
+from app.db import session_scope
 from app.errors import InvalidInput
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person, changes_nothing
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import runs, searches, versions, workers
 from app.services.searches import SearchPlan
@@ -17,7 +19,7 @@ from app.web.forms import Form, Problems, collecting, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
 
-router = APIRouter()
+router = Router()
 
 _SEVERAL = ("head", "tuning")
 """Fields that are checkboxes."""
@@ -41,14 +43,14 @@ def search_form(
 
 @router.post("/projects/{project_id}/versions/{number}/search")
 def start_search(
-    request: Request, session: Db, person: Person, project_id: str, number: int, form: Form
+    request: Request, person: Person, project_id: str, number: int, form: Form
 ) -> Response:
-    context = project_context(session, person, project_id, "versions")
     problems = Problems()
-    with collecting(session, problems):
-        params, wish = _read(session, person, project_id, number, form)
+    # No session of the request's own: to check all combinations may take a while.
+    try:
+        with session_scope(read_only=True) as session:
+            params, wish = _read(session, person, project_id, number, form)
         made = searches.create(
-            session,
             person.actor,
             project_id,
             version_number=number,
@@ -57,22 +59,29 @@ def start_search(
             name=text(form, "name"),
             device=text(form, "device"),
         )
-    if problems:
-        return _page(request, session, person, context, number, _words(form), problems)
+    except InvalidInput as error:
+        problems.message = error.message
+        problems.fields = {problem.where: problem.message for problem in error.problems}
+        with session_scope(read_only=True) as session:
+            context = project_context(session, person, project_id, "versions")
+            return _page(request, session, person, context, number, _words(form), problems)
     return redirect(request, f"/searches/{made.id}")
 
 
 @router.post("/projects/{project_id}/versions/{number}/search/count")
+@changes_nothing
 def count_runs(
-    request: Request, session: Db, person: Person, project_id: str, number: int, form: Form
+    request: Request, person: Person, project_id: str, number: int, form: Form
 ) -> Response:
     """How many runs the form would start: the line alone for htmx, else the form again."""
-    context = project_context(session, person, project_id, "versions")
     problems = Problems()
-    told = _count(session, person, project_id, number, form, problems)
-    if is_htmx(request):
-        return render(request, "partials/search_count.html", **told)
-    return _page(request, session, person, context, number, _words(form), problems, **told)
+    # A session that only reads: a request of this method would have one that holds a lock.
+    with session_scope(read_only=True) as session:
+        context = project_context(session, person, project_id, "versions")
+        told = _count(session, person, project_id, number, form, problems)
+        if is_htmx(request):
+            return render(request, "partials/search_count.html", **told)
+        return _page(request, session, person, context, number, _words(form), problems, **told)
 
 
 def _count(
@@ -186,5 +195,6 @@ def cancel_search(request: Request, session: Db, person: Person, search_id: str)
 
 @router.post("/searches/{search_id}/delete")
 def delete_search(request: Request, session: Db, person: Person, search_id: str) -> Response:
+    searches.clear_reports(person.actor, search_id)
     project_id = searches.remove(session, person.actor, search_id)
     return redirect(request, f"/projects/{project_id}/runs", flash=_("The search is deleted."))

@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, UploadFile
+from fastapi import Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.errors import InvalidInput
-from app.http.identity import Db, Identity, Person
+from app.errors import InvalidInput, TooLarge
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
-from app.i18n import ngettext
-from app.services import frames, projects
+from app.services import deletion, frames, projects
 from app.services.access import ROLES, project_for
 from app.tasks import get_task
-from app.web.forms import Form, Problems, collecting, schema_from, text
+from app.web.forms import Form, Problems, collecting, reading_anew, schema_from, text
 from app.web.projects import LANGUAGES, project_context
-from app.web.render import redirect, render
+from app.web.render import is_htmx, redirect, render
 
-router = APIRouter(prefix="/projects/{project_id}")
+router = Router(prefix="/projects/{project_id}")
 
 
 def _page(
@@ -28,7 +28,6 @@ def _page(
     *,
     problems: Problems | None = None,
     schema: dict[str, Any] | None = None,
-    frame_problems: list[Any] | None = None,
 ) -> Response:
     project_for(session, person.actor, project_id, "manager")
     context = project_context(session, person, project_id, "settings")
@@ -39,10 +38,9 @@ def _page(
         **context,
         schema=schema or context["project"].label_schema,
         members=projects.members(session, person.actor, project_id),
-        roleset_count=frames.count(session, project_id),
+        **_frames(session, person, project_id),
         instruction=projects.instruction(context["project"]),
         problems=problems or Problems(),
-        frame_problems=frame_problems or [],
         roles=ROLES,
         languages=LANGUAGES,
     )
@@ -68,14 +66,15 @@ def save_settings(
     with collecting(session, problems):
         projects.update(session, person.actor, project_id, projects.fields_from(values))
     if problems:
-        return _page(
-            request,
-            session,
-            person,
-            project_id,
-            problems=problems,
-            schema=values.get("label_schema"),
-        )
+        with reading_anew(session) as reading:
+            return _page(
+                request,
+                reading,
+                person,
+                project_id,
+                problems=problems,
+                schema=values.get("label_schema"),
+            )
     return redirect(request, f"/projects/{project_id}/settings", flash=_("Saved."))
 
 
@@ -89,7 +88,8 @@ def set_member(
             session, person.actor, project_id, email=text(form, "email"), role=text(form, "role")
         )
     if problems:
-        return _page(request, session, person, project_id, problems=problems)
+        with reading_anew(session) as reading:
+            return _page(request, reading, person, project_id, problems=problems)
     return redirect(request, f"/projects/{project_id}/settings#members", flash=_("Saved."))
 
 
@@ -102,29 +102,41 @@ def remove_member(
 
 
 @router.post("/frames")
-def load_frames(
-    request: Request, session: Db, person: Person, project_id: str, file: UploadFile
-) -> Response:
-    problems = Problems()
+def load_frames(request: Request, person: Person, project_id: str, file: UploadFile) -> Response:
+    # Opens no session of its own: the service's upload holds none while the bytes come in.
+    back = f"/projects/{project_id}/settings#frames"
     try:
-        count, missed = frames.load(
-            session, person.actor, project_id, file.file, file.filename or "frames.xml"
+        frames.load(
+            person.actor, project_id, filename=file.filename or "frames.xml", stream=file.file
         )
-    except InvalidInput as error:
-        problems.message, problems.fields = error.message, {"file": error.message}
-        return _page(
-            request, session, person, project_id, problems=problems, frame_problems=error.problems
-        )
-    flash = ngettext("%(n)s sense is loaded.", "%(n)s senses are loaded.", count)
-    if missed:
-        files = "; ".join(f"{problem.where}: {problem.message}" for problem in missed[:3])
-        flash += " " + _("Some files could not be read: %(files)s", files=files)
-    return redirect(
-        request,
-        f"/projects/{project_id}/settings#frames",
-        flash=flash,
-        level="warning" if missed else "success",
+    except (InvalidInput, TooLarge) as error:
+        return redirect(request, back, flash=error.message, level="error")
+    return redirect(request, back)
+
+
+@router.get("/frames")
+def frames_fragment(request: Request, session: Db, person: Person, project_id: str) -> Response:
+    if not is_htmx(request):
+        return redirect(request, f"/projects/{project_id}/settings#frames")
+    context = project_context(session, person, project_id, "settings")
+    return render(
+        request, "partials/frames.html", **context, **_frames(session, person, project_id)
     )
+
+
+@router.post("/frames/cancel")
+def cancel_frames(request: Request, session: Db, person: Person, project_id: str) -> Response:
+    frames.cancel(session, person.actor, project_id)
+    return redirect(request, f"/projects/{project_id}/settings#frames")
+
+
+def _frames(session: Session, person: Identity, project_id: str) -> dict[str, Any]:
+    found = frames.newest(session, person.actor, project_id)
+    return {
+        "roleset_count": frames.count(session, project_id),
+        "frame_file": found[0] if found else None,
+        "frame_job": found[1] if found else None,
+    }
 
 
 @router.post("/frames/clear")
@@ -144,6 +156,7 @@ def delete_project(
         problems = Problems()
         problems.message = _("Type the project's name to delete it.")
         problems.fields = {"confirm": problems.message}
-        return _page(request, session, person, project_id, problems=problems)
-    projects.remove(session, person.actor, project_id)
+        with reading_anew(session) as reading:
+            return _page(request, reading, person, project_id, problems=problems)
+    deletion.start(session, person.actor, project_id)
     return redirect(request, "/", flash=_("The project is deleted."))

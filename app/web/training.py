@@ -3,11 +3,12 @@
 from dataclasses import asdict
 from typing import Any, get_args
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from app.http.identity import Db, Identity, Person
+from app.http.identity import Identity, Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import runs, versions
 from app.tasks.base import parse
@@ -19,11 +20,11 @@ from app.training import (
     PretrainParams,
     TrainingParams,
 )
-from app.web.forms import Form, Problems, collecting, text, turn
+from app.web.forms import Form, Problems, collecting, reading_anew, text, turn
 from app.web.projects import project_context
 from app.web.render import redirect, render
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/projects/{project_id}/versions/{number}/train")
@@ -43,7 +44,8 @@ def train_page(
         values = view.run.params | {"kind": view.kind}
     if start_from:
         values = {"base": "run", "base_ref": start_from}
-    return _train(request, session, person, context, number, values, Problems())
+    with reading_anew(session) as reading:
+        return _train(request, reading, person, context, number, values, Problems())
 
 
 def _train(
@@ -168,5 +170,8 @@ def start_pretraining(
             turn=turn(form),
         )
     if problems:
-        return _pretrain(request, session, person, context, values | asdict(turn(form)), problems)
+        with reading_anew(session) as reading:
+            return _pretrain(
+                request, reading, person, context, values | asdict(turn(form)), problems
+            )
     return redirect(request, f"/runs/{run.id}")

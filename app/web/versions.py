@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from app.http.download import send_export
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.services import exporting, projects, runs, versions
 from app.tasks.base import parse
-from app.web.forms import Form, Problems, collecting, text
+from app.web.forms import Form, Problems, collecting, reading_anew, text
 from app.web.projects import project_context
 from app.web.render import is_htmx, redirect, render
 
-router = APIRouter(prefix="/projects/{project_id}/versions")
+router = Router(prefix="/projects/{project_id}/versions")
 
 
 @router.get("")
@@ -39,7 +40,7 @@ def _list(
         status=422 if problems else 200,
         **context,
         versions=found,
-        counts=projects.status_counts(session, context["project"]),
+        counts=projects.status_counts(context["project"]),
         split={**last, **values},
         note=values.get("note", ""),
         problems=problems,
@@ -56,9 +57,9 @@ def freeze(request: Request, session: Db, person: Person, project_id: str, form:
             session, person.actor, project_id, note=text(form, "note"), split=split
         )
     if problems:
-        return _list(
-            request, session, person, project_id, problems, {**values, "note": text(form, "note")}
-        )
+        shown = {**values, "note": text(form, "note")}
+        with reading_anew(session) as reading:
+            return _list(request, reading, person, project_id, problems, shown)
     return redirect(request, f"/projects/{project_id}/versions/{version.number}")
 
 
@@ -83,6 +84,18 @@ def version_page(
             if view.version_number == number
         ],
     )
+
+
+@router.post("/{number}/retry")
+def retry(request: Request, session: Db, person: Person, project_id: str, number: int) -> Response:
+    versions.retry(session, person.actor, project_id, number)
+    return redirect(request, f"/projects/{project_id}/versions/{number}")
+
+
+@router.post("/{number}/cancel")
+def cancel(request: Request, session: Db, person: Person, project_id: str, number: int) -> Response:
+    versions.cancel(session, person.actor, project_id, number)
+    return redirect(request, f"/projects/{project_id}/versions/{number}")
 
 
 @router.get("/{number}/notes/{format_name}")

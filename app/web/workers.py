@@ -1,13 +1,14 @@
 """The workers' page, for administrators."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
-from app.http.identity import Db, Person
+from app.http.identity import Person
+from app.http.routing import Db, Router
 from app.services import workers
 from app.web.render import is_htmx, render
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/admin/workers")

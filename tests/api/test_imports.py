@@ -223,12 +223,18 @@ def test_an_import_is_taken_back_but_for_what_people_have_worked_on(
     finish(second)
     items = api.get(f"/projects/{project.id}/examples").json()["items"]
     (touched,) = [item for item in items if item["inputs"]["text"] == "Hm."]
-    words = {"client_key": "k", "base_revision": 0, "payload": {"labels": ["neutral"]}}
+    words = {"client_key": "k", "base": 0, "payload": {"labels": ["neutral"]}}
     address = f"/projects/{project.id}/examples/{touched['id']}/annotations"
     assert api.post(address, json=words).is_success
     path = f"/projects/{project.id}/imports/{second['id']}"
-    assert api.post(f"{path}/undo").json() == {"removed": 2, "kept": 1}
-    assert api.post(f"{path}/undo").json() == {"removed": 0, "kept": 1}
+    for removed in (2, 0):
+        asked = api.post(f"{path}/undo")
+        assert asked.status_code == 202
+        undo = asked.json()["undo"]
+        assert api.post(f"{path}/undo").json()["undo"]["id"] == undo["id"], "it is one wish"
+        assert work_off(undo["id"]).state == "succeeded"
+        progress = api.get(f"/jobs/{undo['id']}").json()["progress"]
+        assert (progress["removed"], progress["kept"]) == (removed, 1)
     shown = api.get(f"/projects/{project.id}").json()
     assert (shown["example_count"], shown["labelled_count"]) == (3, 2)
     left = {
@@ -237,8 +243,30 @@ def test_an_import_is_taken_back_but_for_what_people_have_worked_on(
     }
     assert left == {"One.", "Two.", "Hm."}
     browser = site.browser(ada)
-    done = browser.post(f"/projects/{project.id}/imports/{first['id']}/undo")
-    assert "2 examples were removed." in browser.get(done.headers["location"]).text
+    page = browser.post(f"/projects/{project.id}/imports/{first['id']}/undo").headers["location"]
+    assert "undo/cancel" in browser.get(page).text
+    undo = api.get(f"/projects/{project.id}/imports/{first['id']}").json()["undo"]
+    work_off(undo["id"])
+    assert "2 examples were removed." in browser.get(page).text
+    assert api.get(f"/projects/{project.id}").json()["example_count"] == 1
+
+
+def test_a_label_that_only_a_withdrawn_import_used_can_be_removed(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    first = send(api, project, b"text,label\nOne.,mixed\n")
+    second = send(api, project, b"text,label\nTwo.,positive\n")
+    finish(first)
+    finish(second)
+    labels = {"labels": [{"name": "positive"}]}
+    path = f"/projects/{project.id}/schema"
+    assert "mixed" in api.put(path, json=labels).json()["detail"]
+    undo = api.post(f"/projects/{project.id}/imports/{first['id']}/undo").json()["undo"]
+    meanwhile = api.put(path, json=labels)
+    assert meanwhile.status_code == 409, "it is not known yet which labels are used"
+    work_off(undo["id"])
+    assert api.put(path, json=labels).status_code == 200
+    assert api.put(path, json={"labels": [{"name": "other"}]}).status_code == 422
 
 
 def test_a_file_that_has_failed_is_read_again_in_another_way(

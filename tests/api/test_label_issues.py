@@ -10,7 +10,9 @@ from fastapi.testclient import TestClient
 from app.models import LabelIssue, Project, Run, User
 from app.services import jobs, runs
 from app.services.versions import SplitPercent
+from tests.api import people
 from tests.api.conftest import Site
+from tests.api.people import look
 from tests.factories import count, fill, freeze, join, make_project, make_user
 
 LABELS = ("positive", "negative")
@@ -88,9 +90,9 @@ def open_ids(api: TestClient, project: Project, **query: Any) -> list[int]:
 
 
 def say(caller: TestClient, project: Project, example: int, label: str) -> int:
-    saving = {"payload": {"labels": [label]}, "client_key": f"{example}-{label}"}
-    path = f"/projects/{project.id}/examples/{example}/annotations"
-    return caller.post(path, json=saving).status_code
+    base = look(caller, project, example)["base"]
+    answer = people.say(caller, project, example, label, base=base, effect="replace")
+    return int(answer.status_code)
 
 
 def test_a_cross_validation_is_queued_with_its_folds(api: TestClient, project: Project) -> None:

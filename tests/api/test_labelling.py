@@ -13,6 +13,7 @@ from sqlalchemy import update
 from app.db import session_scope
 from app.models import Annotation, Example, Project, User, now
 from tests.api.conftest import Site
+from tests.api.people import look, say, take
 from tests.factories import count, fill, join, labelled_rows, make_project, make_user, open_rows
 
 
@@ -23,25 +24,10 @@ def project(ada: User) -> Project:
     return made
 
 
-def take(api: TestClient, project: Project, **wish: Any) -> dict[str, Any]:
-    answer = api.post(f"/projects/{project.id}/queue/next", json=wish)
-    assert answer.status_code == 200
-    item: dict[str, Any] = answer.json()
-    return item
-
-
-def say(
-    api: TestClient, project: Project, example: int, label: str | None, key: str, base: int = 0
-) -> Any:
-    words: dict[str, Any] = {"client_key": key, "base_revision": base}
-    words |= {"skipped": True} if label is None else {"payload": {"labels": [label]}}
-    return api.post(f"/projects/{project.id}/examples/{example}/annotations", json=words)
-
-
 def test_a_save_that_is_sent_twice_is_stored_once(api: TestClient, project: Project) -> None:
     example = take(api, project)["id"]
-    first = say(api, project, example, "positive", "key-1")
-    again = say(api, project, example, "positive", "key-1")
+    first = say(api, project, example, "positive", key="key-1")
+    again = say(api, project, example, "positive", key="key-1")
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
     assert count(Annotation) == 1
@@ -52,7 +38,7 @@ def test_the_same_save_from_several_connections_at_once_is_stored_once(
 ) -> None:
     example = take(api, project)["id"]
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: say(api, project, example, "neutral", "k"), range(4)))
+        answers = list(pool.map(lambda _: say(api, project, example, "neutral", key="k"), range(4)))
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == count(Annotation) == 1
 
@@ -61,24 +47,37 @@ def test_the_second_of_two_tabs_hears_what_the_first_one_saved(
     api: TestClient, project: Project
 ) -> None:
     example = take(api, project)["id"]
-    say(api, project, example, "positive", "tab-1")
-    late = say(api, project, example, "negative", "tab-2")
+    say(api, project, example, "positive")
+    late = say(api, project, example, "negative")
     assert late.status_code == 409
     current = late.json()["current"]
-    assert (current["revision"], current["payload"]) == (1, {"labels": ["positive"]})
-    assert say(api, project, example, "negative", "tab-3", base=1).json()["revision"] == 2
+    assert (current["mine"]["revision"], current["access"]) == (1, "write")
+    assert current["mine"] == current["standing"]
+    assert current["standing"]["payload"] == {"labels": ["positive"]}
+    again = say(api, project, example, "negative", base=current["base"]).json()
+    assert (again["revision"], again["stands"]) == (2, True)
 
 
 def test_every_revision_stays(api: TestClient, project: Project) -> None:
     example = take(api, project)["id"]
-    for revision, label in enumerate(["positive", "negative", None]):
-        assert say(api, project, example, label, f"k{revision}", base=revision).status_code == 201
+    base = 0
+    for label in (None, "positive", "negative"):
+        answer = say(api, project, example, label, base=base)
+        assert answer.status_code == 201
+        base = answer.json()["base"]
     with session_scope(read_only=True) as session:
         kept = session.query(Annotation).order_by(Annotation.revision).all()
-    assert [a.payload and a.payload["labels"][0] for a in kept] == ["positive", "negative", None]
-    item = api.get(f"/projects/{project.id}/examples/{example}").json()
-    assert (item["status"], item["skipped"], item["revision"]) == ("skipped", True, 3)
-    assert item["progress"] == {"done": 0, "total": 12, "mine": 1}
+    assert [a.payload and a.payload["labels"][0] for a in kept] == [None, "positive", "negative"]
+    item = look(api, project, example)
+    assert (item["status"], item["mine"]["revision"], item["base"]) == ("labelled", 3, base)
+    assert item["progress"] == {
+        "done": 1,
+        "total": 12,
+        "mine": 1,
+        "skipped": 0,
+        "skipped_mine": 0,
+        "changed": 0,
+    }
 
 
 def test_people_at_once_get_different_examples(site: Site, project: Project, ada: User) -> None:
@@ -91,7 +90,7 @@ def test_people_at_once_get_different_examples(site: Site, project: Project, ada
         done = []
         for _ in range(3):
             done.append(take(caller, project)["id"])
-            assert say(caller, project, done[-1], "neutral", f"k{done[-1]}").status_code == 201
+            assert say(caller, project, done[-1], "neutral").status_code == 201
         return done
 
     with ThreadPoolExecutor(4) as pool:
@@ -148,14 +147,15 @@ def test_going_back_to_what_i_labelled_and_changing_it(api: TestClient, project:
     ids = []
     for label in ("positive", None, "negative"):
         ids.append(take(api, project)["id"])
-        say(api, project, ids[-1], label, f"k{ids[-1]}")
+        say(api, project, ids[-1], label)
     mine = api.get(f"/projects/{project.id}/mine").json()["items"]
     assert [item["id"] for item in mine] == ids[::-1]
     assert [item["skipped"] for item in mine] == [False, True, False]
-    say(api, project, ids[0], "neutral", "changed", base=1)
+    say(api, project, ids[0], "neutral", base=look(api, project, ids[0])["base"])
     mine = api.get(f"/projects/{project.id}/mine").json()["items"]
     assert [item["id"] for item in mine] == [ids[0], ids[2], ids[1]]
     assert mine[0]["summary"] == "neutral"
+    assert [item["stands"] for item in mine] == [True, True, False]
 
 
 @pytest.mark.parametrize(

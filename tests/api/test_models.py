@@ -13,11 +13,12 @@ from fastapi.testclient import TestClient
 from app.db import session_scope
 from app.errors import NotFound
 from app.models import Job, Project, Run, User
-from app.services import dispatch, jobs, runs
+from app.services import dispatch, hub, jobs, runs
 from app.services.runs.keys import evaluation_key
 from app.services.versions import SplitPercent
 from app.settings import Settings, get_settings
 from app.storage import get_storage
+from app.training import FineTuneParams, ModelParams, PushParams
 from tests.api.conftest import Site
 from tests.factories import fill, freeze, labelled_rows, make_project, make_user
 from worker import trainer, workplace
@@ -251,13 +252,63 @@ def test_the_worker_is_given_model_data_and_card(
     assert card == api.get(f"/runs/{model}/model/card").text
 
 
-def test_a_trainers_environment_has_the_token_given_or_the_settings(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_push_without_a_token_goes_only_where_an_administrator_allows_it(
+    site: Site, api: TestClient, ada: User, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNOTUNE_HUB_PUSH", '["our-team", "ada/reviews"]')
+    get_settings.cache_clear()
+
+    def push(repo_id: str, **more: Any) -> Any:
+        return api.post(f"/runs/{model}/push", json={"repo_id": repo_id, **more})
+
+    for allowed in ("our-team/any", "Our-Team/other", "ada/reviews"):
+        assert push(allowed).status_code == 202, allowed
+    for elsewhere in ("bo/any", "ada/other", "our-team-2/any", "our-team", "reviews"):
+        refused = push(elsewhere)
+        assert refused.status_code == 422, elsewhere
+        assert refused.json()["problems"][0]["where"] == "token"
+        assert push(elsewhere, token="hf_own").status_code == 202, elsewhere
+    browser = site.browser(ada)
+    assert "our-team, ada/reviews" in browser.get(f"/runs/{model}/model").text
+    page = browser.post(f"/runs/{model}/push", data={"repo_id": "bo/any"})
+    assert page.status_code == 422
+    assert "ANNOTUNE_HUB_PUSH" in page.text
+
+
+@pytest.mark.parametrize(
+    ("params", "typed", "token"),
+    [
+        (FineTuneParams(base="hub", base_ref="our-team/secret"), None, "hf_ours"),
+        (FineTuneParams(base="hub", base_ref="them/secret"), None, None),
+        (FineTuneParams(base="hub", base_ref="bert-base-chinese"), None, None),
+        (FineTuneParams(base="packaged", base_ref="our-team/secret"), None, None),
+        (PushParams(base_ref="x", repo_id="our-models/a"), None, "hf_ours"),
+        (PushParams(base_ref="x", repo_id="our-team/a"), None, None),
+        (PushParams(base_ref="x", repo_id="our-models/a", own_token=True), "hf_typed", "hf_typed"),
+        # Its message was lost, and the token with it.
+        (PushParams(base_ref="x", repo_id="our-models/a", own_token=True), None, None),
+    ],
+)
+def test_the_worker_uses_the_installations_token_only_for_what_is_named(
+    monkeypatch: pytest.MonkeyPatch, params: ModelParams, typed: str | None, token: str | None
 ) -> None:
     monkeypatch.setenv("ANNOTUNE_HUB_TOKEN", "hf_ours")
+    monkeypatch.setenv("ANNOTUNE_HUB_READ", '["our-team"]')
+    monkeypatch.setenv("ANNOTUNE_HUB_PUSH", '["our-models"]')
+    assert hub.token_for(Settings(), params, typed=typed) == token
+
+
+def test_a_trainer_has_the_token_it_is_given_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNOTUNE_HUB_TOKEN", "hf_ours")
     monkeypatch.setenv("ANNOTUNE_HUB_URL", "http://hub.example/")
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.setenv(name, "hf_of_this_machine")
     settings = Settings()
     online = trainer.environment(settings, online=True, token="hf_typed")
     assert (online["HF_TOKEN"], online["HF_ENDPOINT"]) == ("hf_typed", "http://hub.example")
-    assert trainer.environment(settings, online=True)["HF_TOKEN"] == "hf_ours"
-    assert "hf_ours" not in trainer.environment(settings, online=False).values()
+    for bare in (
+        trainer.environment(settings, online=True),
+        trainer.environment(settings, online=False),
+    ):
+        assert not {"hf_ours", "hf_of_this_machine"} & set(bare.values())
+    assert trainer.environment(settings, online=True)["HF_HUB_DISABLE_IMPLICIT_TOKEN"] == "1"

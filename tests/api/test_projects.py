@@ -3,8 +3,14 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from app.models import User
-from tests.factories import fill, labelled_rows, make_project
+from app.db import session_scope
+from app.errors import NotFound
+from app.models import Annotation, DatasetVersion, Example, Import, Job, Project, User
+from app.services.versions import data_key
+from app.storage import get_storage
+from tests.api.conftest import Site
+from tests.factories import count, fill, freeze, join, labelled_rows, make_project, make_user
+from worker import jobs as worker_jobs
 
 
 @pytest.mark.parametrize("task", ["sentiment", "ner", "srl"])
@@ -74,3 +80,40 @@ def test_a_deleted_project_is_gone_with_everything_in_it(api: TestClient, ada: U
     assert api.delete(f"/projects/{project.id}").status_code == 204
     assert api.get(f"/projects/{project.id}").status_code == 404
     assert api.get("/projects").json()["items"] == []
+
+
+def test_a_deleted_project_is_gone_for_everybody_at_once_and_its_rows_soon(
+    site: Site, api: TestClient, ada: User
+) -> None:
+    project, other = make_project(ada), make_project(ada, name="Other")
+    bo = make_user("Bo")
+    join(project, ada, annotator=bo)
+    fill(project, ada, labelled_rows())
+    fill(other, ada, labelled_rows())
+    version = freeze(project, ada)
+    queued = api.post(f"/projects/{project.id}/versions").json()["job"]["id"]
+    run = api.post(f"/projects/{project.id}/runs", json={"version": 1}).json()["id"]
+    assert api.delete(f"/projects/{project.id}").status_code == 204
+    for caller in (api, site.caller(bo)):
+        for path in (
+            f"/projects/{project.id}",
+            f"/projects/{project.id}/examples",
+            f"/projects/{project.id}/versions/1",
+            f"/runs/{run}",
+            f"/jobs/{queued}",
+        ):
+            assert caller.get(path).status_code == 404, path
+    assert [row["id"] for row in api.get("/projects").json()["items"]] == [other.id]
+    assert api.get("/runs").json()["items"] == []
+    assert api.delete(f"/projects/{project.id}").status_code == 404
+    assert f"/projects/{project.id}" not in site.browser(ada).get("/").text
+    with session_scope(read_only=True) as session:
+        jobs = {job.kind: job for job in session.query(Job).filter_by(project_id=project.id)}
+    assert jobs["finetune"].state == "cancelled"
+    worker_jobs.run(jobs["delete"].id)
+    for table in (Example, Annotation, DatasetVersion, Import, Job):
+        assert count(table, table.project_id == project.id) == 0, table
+        assert count(table, table.project_id == other.id) > 0 or table is DatasetVersion, table
+    assert count(Project) == 1
+    with pytest.raises(NotFound), get_storage().reading(data_key(version.id)):
+        pass

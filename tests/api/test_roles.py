@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.models import Project, User
+from tests.api import people
 from tests.api.conftest import Site
 from tests.factories import fill, freeze, join, labelled_rows, make_project, make_user, open_rows
 
@@ -100,18 +101,16 @@ def test_only_reviewers_change_what_others_said(site: Site, project: Project, ad
     path = f"/projects/{project.id}"
     example = site.caller(bo).post(f"{path}/queue/next").json()["id"]
 
-    def say(person: User, label: str) -> int:
-        saving = {"payload": {"labels": [label]}, "client_key": f"{person.name}-{label}"}
-        return (
-            site.caller(person)
-            .post(f"{path}/examples/{example}/annotations", json=saving)
-            .status_code
-        )
+    def replace(person: User, label: str) -> int:
+        caller = site.caller(person)
+        base = people.look(caller, project, example)["base"]
+        answer = people.say(caller, project, example, label, base=base, effect="replace")
+        return int(answer.status_code)
 
-    assert say(cy, "neutral") == 403, "Bo has it open"
-    assert say(bo, "positive") == 201
-    assert say(cy, "neutral") == 403, "Bo has labelled it"
-    assert say(di, "negative") == 201
+    assert replace(cy, "neutral") == 409, "Bo has it open"
+    assert replace(bo, "positive") == 201
+    assert replace(cy, "neutral") == 403, "Bo has labelled it"
+    assert replace(di, "negative") == 201
     rows = site.caller(ada).get(f"{path}/examples", params={"after": example - 1}).json()["items"]
     assert (rows[0]["author"], rows[0]["summary"]) == ("Di", "negative")
 

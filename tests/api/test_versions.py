@@ -11,6 +11,7 @@ from httpx import Response
 
 from app.models import Job, Project, User
 from app.services.versions import SplitPercent
+from tests.api.people import look, say
 from tests.factories import fill, freeze, labelled_rows, make_project, open_rows
 
 Finish = Callable[[dict[str, Any]], Job]
@@ -73,8 +74,8 @@ def test_a_version_never_changes(api: TestClient, ada: User) -> None:
     path = f"/projects/{project.id}"
     before = [api.get(f"{path}/versions/1{part}").content for part in ("", "/manifest", "/export")]
     example = api.get(f"{path}/examples").json()["items"][0]["id"]
-    saving = {"payload": {"labels": ["negative"]}, "client_key": "later"}
-    assert api.post(f"{path}/examples/{example}/annotations", json=saving).status_code == 201
+    base = look(api, project, example)["base"]
+    assert say(api, project, example, "negative", base=base, effect="replace").status_code == 201
     api.patch(path, json={"name": "Renamed", "instruction": "Say it in one word."})
     fill(project, ada, labelled_rows([("Something new.", "neutral")]))
     second = freeze(project, ada)

@@ -251,3 +251,18 @@ def test_ctrl_c_takes_an_import_back(
     assert stopped.exit_code == 1
     assert "nothing of it was kept" in stopped.stderr
     assert count(Example) == 0
+
+
+def test_frame_files_are_read_from_the_command_line(
+    annotune: Annotune, ada: User, tmp_path: Path
+) -> None:
+    project = make_project(ada, "srl", name="Roles")
+    frame = (
+        '<frameset><predicate lemma="give"><roleset id="give.01" name="do"/></predicate></frameset>'
+    )
+    done = annotune("frames", project.id, str(write(tmp_path, frame, "give.xml")))
+    assert done.exit_code == 0, done.output
+    assert "1 senses" in done.output
+    failed = annotune("frames", project.id, str(write(tmp_path, "<notes/>", "notes.xml")))
+    assert failed.exit_code == 1
+    assert "no PropBank frame" in failed.output

@@ -1,15 +1,20 @@
 """The commands for people, their tokens, and what is said before anybody is there."""
 
+from contextlib import suppress
+from datetime import timedelta
+
 import orjson
 import pytest
 
 from app.db import dispose, session_scope
-from app.models import LoginSession, User
+from app.errors import TooManyAttempts
+from app.models import ApiToken, LoginSession, User, now
 from app.security.passwords import verify_password
-from app.services import accounts
+from app.services import accounts, api_tokens
+from app.services.log_in import Client, log_in
 from app.settings import Settings
 from tests.cli.conftest import Annotune
-from tests.factories import PASSWORD, count, make_user
+from tests.factories import PASSWORD, count, make_token, make_user
 
 
 def stored(email: str) -> User:
@@ -64,14 +69,17 @@ def test_a_new_password_ends_all_sessions_and_the_waiting(annotune: Annotune, ad
     bo = make_user("Bo")
     with session_scope() as session:
         accounts.start_session(session, bo)
+    make_token(bo)
+    here = Client("10.0.0.1")
+    with suppress(TooManyAttempts):
         for _ in range(10):
-            accounts.log_in(session, email=bo.email, password="wrong", address="10.0.0.1")
+            log_in(email=bo.email, password="wrong", client=here)
     new = "a brand new secret"
     assert annotune("user", "reset-password", "Bo", "--password-stdin", typed=new).exit_code == 0
     assert verify_password(new, stored(bo.email).password_hash)
     assert count(LoginSession) == 0
-    with session_scope() as session:
-        assert accounts.log_in(session, email=bo.email, password=new, address="10.0.0.2")
+    assert count(ApiToken, ApiToken.revoked_at.is_(None)) == 0
+    assert log_in(email=bo.email, password=new, client=here)
     refused = annotune(
         "user", "reset-password", ada.email, "--password-stdin", "--as", "Bo", typed=new
     )
@@ -80,15 +88,18 @@ def test_a_new_password_ends_all_sessions_and_the_waiting(annotune: Annotune, ad
 
 
 def test_a_token_is_shown_once_and_can_be_revoked(annotune: Annotune, ada: User) -> None:
-    made = annotune("token", "create", "nightly", "--scope", "write")
+    made = annotune("token", "create", "nightly", "--scope", "write", "--days", "7")
     secret = made.stdout.strip()
     assert secret.startswith("ann_")
     with session_scope(read_only=True) as session:
-        assert accounts.by_token(session, secret).actor.may_write
+        assert api_tokens.by_token(session, secret).actor.may_write
     listed = annotune("token", "list", "--json").stdout
     assert secret not in listed
     (token,) = orjson.loads(listed)
     assert token["scopes"] == "read,write"
+    assert token["expires"] == f"{now() + timedelta(days=7):%Y-%m-%d}"
+    assert token["expires"] in made.stderr
+    assert annotune("token", "create", "x", "--days", "400").exit_code == 2
     assert annotune("token", "revoke", token["id"]).exit_code == 0
     assert orjson.loads(annotune("token", "list", "--json").stdout) == []
     assert annotune("token", "revoke", "222222222222").exit_code == 1

@@ -12,6 +12,7 @@ from app.db import session_scope
 from app.models import Job, Project, Run, User
 from app.services import jobs, runs
 from app.services.versions import SplitPercent
+from app.settings import get_settings
 from tests.cli.conftest import Annotune
 from tests.conftest import wait_for
 from tests.factories import count, fill, freeze, labelled_rows, make_project, open_rows
@@ -193,7 +194,21 @@ def test_an_evaluation_that_cannot_be_is_refused(
     assert count(Run) == 1
 
 
-def test_a_model_is_pushed_by_the_worker_with_its_own_token(annotune: Annotune, model: str) -> None:
+def test_a_model_is_pushed_with_a_token_of_ones_own_or_where_it_is_allowed_without(
+    annotune: Annotune, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = annotune("push", model, "ada/reviews")
+    assert (refused.exit_code, "ANNOTUNE_HUB_PUSH" in refused.stderr) == (1, True)
+    own = annotune("push", model, "bo/reviews", "--token-stdin", typed="hf_own\n")
+    assert own.exit_code == 0, own.stderr
+    run, job = queued("push")
+    assert run.params["own_token"]
+    assert "hf_own" not in str(vars(run)) + str(vars(job)) + own.stdout
+    with session_scope() as session:
+        session.delete(session.get_one(Run, run.id))
+        session.delete(session.get_one(Job, job.id))
+    monkeypatch.setenv("ANNOTUNE_HUB_PUSH", '["ada"]')
+    get_settings.cache_clear()
     done = annotune("push", model, "ada/reviews", "--public")
     assert done.exit_code == 0, done.stderr
     run, _job = queued("push")

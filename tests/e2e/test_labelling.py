@@ -43,7 +43,8 @@ class Desk:
         self._api = f"/api/v1/projects/{self.project}"
         if task == "srl":
             answer = client.post(f"{self._api}/rolesets", files={"file": ("give.xml", FRAMES)})
-            assert answer.json()["loaded"] == 2
+            file = f"{self._api}/rolesets/files/{answer.json()['id']}"
+            wait_for(lambda: client.get(file).json()["loaded"] == 2, "no frames")
         lines = "".join(f"{text}\n" for text in texts).encode()
         client.post(f"{self._api}/imports", files={"file": ("texts.txt", lines)})
         wait_for(lambda: client.get(self._api).json()["example_count"] == len(texts), "no import")

@@ -234,7 +234,7 @@ def test_a_save_that_was_acknowledged_survives_kill_9_of_the_web_process(
         lambda: client.get(f"/api/v1/projects/{project}").json()["example_count"] == 1, str(job)
     )
     example = client.post(f"/api/v1/projects/{project}/queue/next", json={}).json()
-    said = {"payload": {"labels": ["positive"]}, "base_revision": 0, "client_key": "k1"}
+    said = {"payload": {"labels": ["positive"]}, "base": 0, "client_key": "k1"}
     path = f"/api/v1/projects/{project}/examples/{example['id']}"
     assert client.post(f"{path}/annotations", json=said).status_code == 201
     for pid in web_processes(server):

@@ -132,7 +132,7 @@ def test_what_dies_is_started_again_and_a_restart_refuses_nobody(
         timeout=60 * PATIENCE,
         trust_env=False,
     )
-    said = {"client_key": "k", "base_revision": 0, "payload": {"labels": ["neutral"]}}
+    said = {"client_key": "k", "base": 0, "payload": {"labels": ["neutral"]}}
     with api:
         saved = api.post(f"/examples/{example.id}/annotations", json=said)
         web.kill()

@@ -3,8 +3,9 @@
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import func, select, text
+from sqlalchemy import JSON, func, select, text
 from sqlalchemy import table as table_clause
+from sqlalchemy.dialects import postgresql
 
 from app.db import get_engine
 from app.migrate import _config, migrate
@@ -51,3 +52,32 @@ def test_an_upgrade_on_sqlite_loses_nothing(settings: Settings) -> None:
                 table
             )
         assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_a_json_column_that_may_be_empty_never_holds_a_json_null() -> None:
+    for table in Base.metadata.tables.values():
+        for column in table.columns:
+            if column.nullable and isinstance(column.type, JSON):
+                assert column.type.none_as_null, f"{table.name}.{column.name}"
+                variant = column.type.dialect_impl(postgresql.dialect())
+                assert variant.none_as_null, f"{table.name}.{column.name}"  # type: ignore[attr-defined]
+
+
+def test_json_nulls_of_earlier_releases_become_sqls(database: str) -> None:
+    with get_engine().connect() as connection, connection.begin():
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0008")
+        for statement in (
+            "INSERT INTO projects (id, name, description, task, language, label_schema, guidelines, settings,"
+            " example_count, labelled_count, created_at)"
+            " VALUES ('p', 'P', '', 'ner', 'en', '{}', '', '{}', 1, 0, '2026-01-01')",
+            "INSERT INTO examples (id, project_id, inputs, meta, content_hash, status, created_at)"
+            " VALUES (1, 'p', '{}', '{}', 'h', 'skipped', '2026-01-01')",
+            "INSERT INTO annotations (project_id, example_id, source, revision, payload, comment, created_at)"
+            " VALUES ('p', 1, 'person', 1, 'null', '', '2026-01-01')",
+        ):
+            connection.execute(text(statement))
+    assert migrate()
+    with get_engine().connect() as connection:
+        assert connection.scalar(text("SELECT payload IS NULL FROM annotations"))

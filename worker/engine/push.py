@@ -35,8 +35,8 @@ def push(folder: Folder, *, stop: Callable[[], bool] = lambda: False) -> dict[st
         raise HubError(
             "The token that was typed did not reach the worker. Start the push again."
             if params.own_token
-            else "The worker has no token for the hub. Type one for this push, or set ANNOTUNE_HUB_TOKEN "
-            "where the worker runs."
+            else "The worker has no token that may be used for this. Type one of your own for this push, or have "
+            "ANNOTUNE_HUB_TOKEN and ANNOTUNE_HUB_PUSH set where the worker runs."
         )
     with Progress(folder.progress) as progress:
         progress.status("loading", "Gathering the model's files")

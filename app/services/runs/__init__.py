@@ -1,5 +1,6 @@
 """Runs: starting them, what they report, what they leave, what people say of them."""
 
+from app.services.runs.clearing import clear_reports
 from app.services.runs.curves import (
     MAX_CURVE_POINTS,
     Reach,
@@ -86,6 +87,7 @@ __all__ = [
     "base_folders",
     "base_runs",
     "cancel",
+    "clear_reports",
     "complete",
     "create",
     "create_pretraining",

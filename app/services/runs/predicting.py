@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from anyio import to_thread
+
 from app.db import session_scope
-from app.errors import InvalidInput
+from app.errors import InvalidInput, Unavailable
 from app.i18n import gettext as _
-from app.services import dispatch
+from app.services import dispatch, rpc, workers
 from app.services.access import Actor
 from app.services.runs.reading import require_labels
 
@@ -14,11 +16,21 @@ MAX_PREDICT_CHARACTERS = 20_000
 _PREDICT_TIMEOUT = 60.0
 
 
-def predict(actor: Actor, run_id: str, texts: list[str]) -> list[dict[str, Any]]:
-    """What the run's model says of some texts, computed by a worker. Opens its own session.
+async def predict(actor: Actor, run_id: str, texts: list[str]) -> list[dict[str, Any]]:
+    """What the run's model says of some texts, computed by a worker. No thread and no session waits for it.
 
     Raises InvalidInput for too many or too long texts, Unavailable when no worker answers.
     """
+    await to_thread.run_sync(_check, actor, run_id, texts)
+    answer = await rpc.call(dispatch.PREDICT, [run_id, texts], queue="cpu", within=_PREDICT_TIMEOUT)
+    if "error" in answer:
+        raise InvalidInput(answer["error"])
+    predictions: list[dict[str, Any]] = answer["predictions"]
+    return predictions
+
+
+def _check(actor: Actor, run_id: str, texts: list[str]) -> None:
+    """Raises what can be said without a worker; that there is none, too."""
     if not texts or not all(text.strip() for text in texts):
         raise InvalidInput.at("texts", _("Give a text to try."))
     if len(texts) > MAX_PREDICT_TEXTS or sum(map(len, texts)) > MAX_PREDICT_CHARACTERS:
@@ -32,8 +44,7 @@ def predict(actor: Actor, run_id: str, texts: list[str]) -> list[dict[str, Any]]
         )
     with session_scope(read_only=True) as session:
         require_labels(session, actor, run_id)
-    answer = dispatch.ask(dispatch.PREDICT, [run_id, texts], queue="cpu", timeout=_PREDICT_TIMEOUT)
-    if "error" in answer:
-        raise InvalidInput(answer["error"])
-    predictions: list[dict[str, Any]] = answer["predictions"]
-    return predictions
+        if not workers.is_served(session, "cpu"):
+            raise Unavailable(
+                _("No worker is there to answer. Start one with “annotune worker”."), retry_after=30
+            )

@@ -4,11 +4,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.errors import InvalidInput
 from app.i18n import gettext as _
 from app.models import Run
+from app.services import hub
 from app.services.access import Actor, project_for
 from app.services.runs.evaluating import evaluable
 from app.services.runs.starting import queue
+from app.settings import get_settings
 from app.tasks.base import parse
 from app.training import PushParams
 
@@ -24,7 +27,8 @@ def push(
 ) -> Run:
     """Queue the push of a run's model. Raises InvalidInput for a repository id that no hub takes.
 
-    The token is for this push alone: it is stored nowhere. Without one the worker takes its own.
+    The token is for this push alone: it is stored nowhere. Without one the installation's is taken, if it may
+    be used for this repository; else InvalidInput is raised.
     """
     view = evaluable(session, actor, run_id)
     project = project_for(session, actor, view.project.id, "manager", write=True)
@@ -35,12 +39,22 @@ def push(
         "private": private,
         "own_token": bool(secret),
     }
+    params = parse(PushParams, wishes, _("The model cannot be pushed there."))
+    if not secret and not hub.may_push(get_settings(), params.repo_id):
+        raise InvalidInput.at(
+            "token",
+            _(
+                "Give a token of your own for this push: the installation's may not be used for "
+                "“%(repo)s” (ANNOTUNE_HUB_PUSH does not name it).",
+                repo=params.repo_id,
+            ),
+        )
     return queue(
         session,
         actor,
         project,
         kind="push",
-        params=parse(PushParams, wishes, _("The model cannot be pushed there.")),
+        params=params,
         version=None,
         name=f"{view.run.name} → {repo_id.strip()}",
         secret=secret or None,

@@ -167,6 +167,7 @@ def views() -> Any:
         .join(Job, Job.id == Run.job_id)
         .join(Project, Project.id == Run.project_id)
         .outerjoin(DatasetVersion, DatasetVersion.id == Run.version_id)
+        .where(Project.deleted_at.is_(None))
     )
 
 

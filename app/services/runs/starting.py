@@ -1,5 +1,6 @@
 """Starting runs: their parameters, their base models, their place in the queue."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import InvalidInput
 from app.i18n import gettext as _
-from app.models import DatasetVersion, Job, Member, Project, Run, new_id
+from app.models import DatasetVersion, Job, Member, Project, Run, Search, new_id
 from app.services import jobs
 from app.services.access import Actor, project_for
 from app.services.runs.reading import RunView, note, views
@@ -122,7 +123,6 @@ def queue(
     version: DatasetVersion | None,
     name: str,
     turn: Turn = Turn(),
-    search_id: str | None = None,
     run_id: str | None = None,
     secret: str | None = None,
 ) -> Run:
@@ -145,16 +145,54 @@ def queue(
         project_id=project.id,
         version_id=version.id if version else None,
         job_id=job.id,
-        search_id=search_id,
         name=name.strip()[:200],
         params=params.model_dump(mode="json"),
         created_by=actor.user_id,
     )
     session.add(run)
     session.flush()
-    if search_id is None:  # what a search starts is noted once
-        note(session, actor, run, "create")
+    note(session, actor, run, "create")
     return run
+
+
+def queue_search(
+    session: Session,
+    actor: Actor,
+    search: Search,
+    *,
+    sets: Sequence[FineTuneParams],
+    turn: Turn,
+) -> None:
+    """Queue the fine-tunings of a search, in few statements however many there are."""
+    priority, device = check_priority(turn.priority), check_device(turn.device)
+    started = [
+        jobs.create(
+            session,
+            kind="finetune",
+            queue=RUN_KINDS["finetune"].queue,
+            project_id=search.project_id,
+            created_by=actor.user_id,
+            priority=priority,
+            device=device,
+            flush=False,
+        )
+        for _params in sets
+    ]
+    session.flush()
+    session.add_all(
+        Run(
+            id=new_id(),
+            project_id=search.project_id,
+            version_id=search.version_id,
+            job_id=job.id,
+            search_id=search.id,
+            name=f"{search.name} #{n}",
+            params=params.model_dump(mode="json"),
+            created_by=actor.user_id,
+        )
+        for n, (job, params) in enumerate(zip(started, sets, strict=True), 1)
+    )
+    session.flush()
 
 
 def check_priority(word: str) -> int:

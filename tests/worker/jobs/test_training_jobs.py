@@ -1,5 +1,6 @@
 """Trainings in real processes: they end once, whatever is killed, and nothing of them is left behind."""
 
+import asyncio
 import os
 import signal
 
@@ -83,7 +84,7 @@ def test_a_training_leaves_a_model_its_curve_and_its_log(
     folder = get_settings().work_dir / "runs" / run.id
     wait_for(lambda: not folder.exists(), within=10, message="the work folder is left behind")
     services.start_worker("cpu")
-    answer = runs.predict(workshop.actor, run.id, ["a warm evening", "a dull soup"])
+    answer = asyncio.run(runs.predict(workshop.actor, run.id, ["a warm evening", "a dull soup"]))
     assert [set(item) for item in answer] == [{"annotation", "scores"}] * 2
 
 
