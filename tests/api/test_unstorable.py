@@ -56,7 +56,7 @@ def test_addresses_and_forms(site: Site, ada: User, project: Project) -> None:
     assert "NUL" in answer.text
 
 
-@pytest.mark.parametrize("name", ["a\x00.csv", "语料 🍰 «x».csv", "x" * 5000 + ".csv", "../../etc"])
+@pytest.mark.parametrize("name", ["a\x00.csv", "语料 🍰 «x».csv", "x" * 1000 + ".csv", "../../etc"])
 def test_file_names(site: Site, ada: User, project: Project, name: str) -> None:
     boundary, quoted = b"b", name.encode()
     body = (
