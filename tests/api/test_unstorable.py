@@ -81,7 +81,7 @@ def test_project_names_of_any_script_make_download_names(
     caller = site.caller(ada)
     answer = caller.patch(f"/projects/{project.id}", json={"name": "评论“х”\u202e🍰"})
     assert answer.status_code == 200
-    answer = caller.get(f"/projects/{project.id}/leaderboard?format=csv")
+    answer = caller.get(f"/projects/{project.id}/leaderboard.csv")
     answer.headers["content-disposition"].encode("ascii")
 
 
