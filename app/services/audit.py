@@ -8,6 +8,10 @@ from sqlalchemy.orm import Session
 from app.models import AuditEntry, User
 
 
+MAX_SUBJECT = 100
+"""Characters: of a file with a longer name, the audit log has the beginning."""
+
+
 def record(
     session: Session,
     *,
@@ -20,7 +24,11 @@ def record(
     """Write one entry; it commits with what it tells of."""
     session.add(
         AuditEntry(
-            user_id=user_id, project_id=project_id, action=action, subject=subject, details=details
+            user_id=user_id,
+            project_id=project_id,
+            action=action,
+            subject=subject[:MAX_SUBJECT],
+            details=details,
         )
     )
 
