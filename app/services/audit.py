@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from app.models import AuditEntry, User
 
-
 MAX_SUBJECT = 100
 """Characters: of a file with a longer name, the audit log has the beginning."""
 
