@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
-from app import sqlite
+from app import data_folder, sqlite
 from app.settings import get_settings
 
 WRITERS = {"sqlite": 4, "postgresql": 8}
@@ -99,7 +99,7 @@ def make_engine(url: str) -> Engine:
 def get_engine() -> Engine:
     """The engine of this process, made at its first use (never before a fork)."""
     settings = get_settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    data_folder.make(settings)
     return make_engine(settings.database)
 
 

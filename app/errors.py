@@ -31,6 +31,12 @@ class NotFound(AnnotuneError):
     status = 404
 
 
+class Gone(NotFound):
+    """A file that was stored once is not there any more."""
+
+    status = 410
+
+
 class Unauthenticated(AnnotuneError):
     """Nobody is logged in, or the token is unknown."""
 
@@ -53,10 +59,22 @@ class Conflict(AnnotuneError):
         self.current = current
 
 
+class TimedOut(AnnotuneError):
+    """A request that comes in too slowly."""
+
+    status = 408
+
+
 class TooLarge(AnnotuneError):
     """An upload or a request over its bound."""
 
     status = 413
+
+
+class UnsupportedContent(AnnotuneError):
+    """A body in a form that this address does not take."""
+
+    status = 415
 
 
 class InvalidInput(AnnotuneError):
@@ -95,3 +113,13 @@ class TooManyAttempts(AnnotuneError):
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class StorageFull(AnnotuneError):
+    """The disk is full: nothing was stored."""
+
+    status = 507
+
+
+class Damaged(AnnotuneError):
+    """A stored file is not what was stored."""

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from app import api, web
 from app.api import document
-from app.http import errors, head, health, logs, middleware, routing
+from app.http import bodies, errors, head, health, logs, middleware, routing
 from app.http.proxies import TrustedProxies
 from app.http.statics import statics
 from app.settings import get_settings
@@ -27,7 +27,7 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
     )
     app.add_middleware(head.HeadAsGet)
-    app.add_middleware(middleware.BodyLimit)
+    app.add_middleware(bodies.Bodies)
     app.add_middleware(middleware.SecurityHeaders)
     app.add_middleware(middleware.RequestLog)
     app.add_middleware(TrustedProxies)

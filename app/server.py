@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -48,6 +49,7 @@ def serve(settings: Settings, *, descriptor: int | None, migrate: bool, tell: Te
     gc.disable()
     import uvicorn
 
+    from app.http.server import configuration, raise_file_limit
     from app.main import create_app
 
     application = create_app()
@@ -61,15 +63,12 @@ def serve(settings: Settings, *, descriptor: int | None, migrate: bool, tell: Te
             await super().startup(sockets)
             tell(setup_page, None)
 
-    config = uvicorn.Config(
-        application,
-        log_level="warning",
-        access_log=False,
-        # The application itself knows which proxies to believe (app/http/proxies.py).
-        proxy_headers=False,
-        # Pages that stay open for news must not hold up a stop.
-        timeout_graceful_shutdown=3,
-    )
+    raise_file_limit()
+    # What is uploaded waits beside what is stored: the system's own place may be small, or in memory.
+    waiting = settings.data_dir / "tmp"
+    waiting.mkdir(mode=0o700, exist_ok=True)
+    tempfile.tempdir = str(waiting.resolve())
+    config = configuration(application)
     if descriptor is not None:
         with socket.socket(fileno=descriptor) as listener:
             Server(config).run(sockets=[listener])

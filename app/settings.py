@@ -69,6 +69,9 @@ class Settings(BaseSettings):
         description="Seconds after which PostgreSQL ends a statement, or a transaction that has gone idle.",
     )
     max_upload_mb: int = Field(512, ge=1, description="Largest file that may be imported, in MiB.")
+    max_connections: int = Field(
+        1000, ge=10, description="Connections that one web process holds open; more are refused."
+    )
     job_lease_seconds: float = Field(
         30, gt=0, description="A job whose worker has been silent this long is taken up again."
     )

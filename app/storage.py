@@ -3,6 +3,7 @@
 Keys are built by the code from ids (`versions/<id>/data.jsonl`), never from what a person typed.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -14,24 +15,34 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-from app.errors import NotFound
+from app.errors import Damaged, Gone
+from app.i18n import gettext as _
 from app.models.base import new_id
 from app.settings import get_settings
 
 _KEY = re.compile(r"[a-z]+(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)+")
 CHUNK = 1 << 20
+DIGESTS = "SHA256SUMS"
+"""The file of a stored folder that has the digests of the others, as `sha256sum --check` reads it."""
 PART = ".part"
 """How the name of a file ends that is still being written."""
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether it says that the disk, or this user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class Storage:
     """A flat space of keys over one fsspec file system."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, private: bool = False) -> None:
+        """`private`: a local folder of which other users of the machine see nothing."""
         import fsspec
         from fsspec.implementations.local import LocalFileSystem
 
         self.fs, root = fsspec.core.url_to_fs(url)
+        self._private = private
         self.root = str(root).rstrip("/")
         self.is_local = isinstance(self.fs, LocalFileSystem)
 
@@ -45,47 +56,80 @@ class Storage:
     def writing(self, key: str) -> Iterator[IO[bytes]]:
         """Write a file that appears whole under its key at the end, or not at all."""
         path = self.path(key)
-        self.fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         part = f"{path}.{new_id()}{PART}"
         try:
-            with self.fs.open(part, "wb") as stream:
+            with self._create(part) as stream:
                 yield stream
                 if self.is_local:
                     stream.flush()
                     os.fsync(stream.fileno())
             if self.is_local:
                 Path(part).replace(path)
+                _sync_folder(Path(path).parent)
             else:
                 self.fs.mv(part, path)
         except BaseException:
-            with suppress(FileNotFoundError):
+            with suppress(
+                OSError
+            ):  # not there, or the storage is away: what counts is the first error
                 self.fs.rm(part)
             raise
 
+    def _create(self, path: str) -> IO[bytes]:
+        if not self.is_local:
+            self.fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            opened: IO[bytes] = self.fs.open(path, "wb")
+            return opened
+        folder = Path(path).parent
+        for missing in reversed([p for p in (folder, *folder.parents) if not p.exists()]):
+            missing.mkdir(0o700 if self._private else 0o777, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        return os.fdopen(os.open(path, flags, 0o600 if self._private else 0o666), "wb")
+
     @contextmanager
     def reading(self, key: str) -> Iterator[IO[bytes]]:
-        """Read a file. Raises NotFound."""
+        """Read a file. Raises Gone."""
         try:
             stream = self.fs.open(self.path(key), "rb")
         except FileNotFoundError:
-            raise NotFound(f"The stored file {key} is missing.") from None
+            raise _gone(key) from None
         with stream:
             yield stream
 
     def size(self, key: str) -> int:
-        """Bytes of a file. Raises NotFound."""
+        """Bytes of a file. Raises Gone."""
         try:
             return int(self.fs.size(self.path(key)))
         except FileNotFoundError:
-            raise NotFound(f"The stored file {key} is missing.") from None
+            raise _gone(key) from None
+
+    def check(self, key: str, *, size: int | None = None, sha256: str | None = None) -> None:
+        """Raises Gone for a file that is missing, Damaged for one that is not what was stored. The digest takes
+        reading all of it."""
+        if size is not None and self.size(key) != size:
+            raise _damaged(key)
+        if sha256 is not None and self.sha256(key) != sha256:
+            raise _damaged(key)
+
+    def check_folder(self, key: str, *, size: int | None, digests: bool) -> None:
+        """The same for a folder: by the bytes of its files together and, with `digests`, by the digests that were
+        stored with it, where there are any."""
+        names = [name for name in self.names(key) if name != DIGESTS]
+        if not names:
+            raise _gone(key)
+        if size is not None and sum(self.size(f"{key}/{name}") for name in names) != size:
+            raise _damaged(key)
+        if digests and self.fs.exists(self.path(f"{key}/{DIGESTS}")):
+            with self.reading(f"{key}/{DIGESTS}") as stream:
+                lines = stream.read().decode().splitlines()
+            for line in lines:
+                digest, _space, name = line.partition("  ")
+                self.check(f"{key}/{name}", sha256=digest)
 
     def sha256(self, key: str) -> str:
-        """The digest of a file, which is read for it. Raises NotFound."""
-        digest = hashlib.sha256()
+        """The digest of a file, which is read for it. Raises Gone."""
         with self.reading(key) as stream:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
+            return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
     def names(self, prefix: str, *, parts: bool = False) -> list[str]:
         """The names below a folder key, relative to it, sorted; with or without files that are not whole."""
@@ -107,17 +151,22 @@ class Storage:
             self.fs.rm(self.path(key), recursive=True)
 
     def put_folder(self, folder: Path, key: str) -> int:
-        """Store a folder's files under a key; the bytes stored. What was there before is replaced."""
+        """Store a folder's files under a key, with their digests; the bytes stored, without those. What was there
+        before is replaced."""
         self.remove(key)
         size = 0
+        digests = []
         try:
             for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-                size += file.stat().st_size
-                with (
-                    file.open("rb") as source,
-                    self.writing(f"{key}/{file.relative_to(folder)}") as sink,
-                ):
-                    shutil.copyfileobj(source, sink, CHUNK)
+                name = file.relative_to(folder).as_posix()
+                digest = hashlib.sha256()
+                with file.open("rb") as source, self.writing(f"{key}/{name}") as sink:
+                    while chunk := source.read(CHUNK):
+                        digest.update(chunk)
+                        size += sink.write(chunk)
+                digests.append(f"{digest.hexdigest()}  {name}\n")
+            with self.writing(f"{key}/{DIGESTS}") as sink:
+                sink.write("".join(digests).encode())
         except OSError:  # a part of it is of no use, and where the disk is full it takes room
             self.remove(key)
             raise
@@ -128,13 +177,13 @@ class Storage:
         if self.is_local:
             path = Path(self.path(key))
             if not path.is_dir():
-                raise NotFound(f"The stored folder {key} is missing.")
+                raise _gone(key)
             return path
         if not folder.is_dir():
             part = folder.with_name(f"{folder.name}.{new_id()}{PART}")
             names = self.names(key)
             if not names:
-                raise NotFound(f"The stored folder {key} is missing.")
+                raise _gone(key)
             for name in names:
                 target = part / name
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +198,7 @@ class Storage:
         if self.is_local:
             path = Path(self.path(key))
             if not path.is_file():
-                raise NotFound(f"The stored file {key} is missing.")
+                raise _gone(key)
             return path
         target = folder / key.rsplit("/", 1)[1]
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +207,32 @@ class Storage:
         return target
 
 
+def _gone(key: str) -> Gone:
+    return Gone(
+        _("The stored file %(key)s is missing. Whoever runs Annotune can restore it.", key=key)
+    )
+
+
+def _damaged(key: str) -> Damaged:
+    return Damaged(
+        _(
+            "The stored file %(key)s is damaged: it is not what was stored. Whoever runs Annotune can restore it.",
+            key=key,
+        )
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a new name of the folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @cache
 def get_storage() -> Storage:
     """The storage of this process."""
-    return Storage(get_settings().storage)
+    settings = get_settings()
+    return Storage(settings.storage, private=settings.storage_url is None)

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import db
 from app.cli import broker as embedded
 from app.group.programs import Group, Program
+from app.http.server import configuration
 from app.migrate import migrate
 from app.models import Base
 from app.processes import wait_until
@@ -48,7 +49,7 @@ def serving(application: FastAPI) -> Iterator[str]:
     """The address of the application behind a real server, in this process."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(application, log_level="error", proxy_headers=False))
+        server = uvicorn.Server(configuration(application))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         wait_for(lambda: server.started, message="the server does not start")

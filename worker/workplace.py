@@ -75,7 +75,9 @@ def _data(spec: RunSpec, folder: Path) -> Path:
         return texts
     if spec.version_key is None:
         raise NotFound("The version that the run is over is gone.")
-    return get_storage().fetch_file(spec.version_key, folder)
+    storage = get_storage()
+    storage.check(spec.version_key, sha256=spec.version_sha256)
+    return storage.fetch_file(spec.version_key, folder)
 
 
 def base_model(spec: RunSpec, settings: Settings) -> str | None:
@@ -93,7 +95,9 @@ def base_model(spec: RunSpec, settings: Settings) -> str | None:
             return reference
         case "run":
             cached = settings.work_dir / "models" / reference
-            return str(get_storage().fetch_folder(model_key(reference), cached).resolve())
+            storage = get_storage()
+            storage.check_folder(model_key(reference), size=None, digests=True)
+            return str(storage.fetch_folder(model_key(reference), cached).resolve())
         case "folder":
             return str(_base_folder(reference, settings))
 

@@ -26,7 +26,7 @@ from app.api.problems import PROBLEMS
 from app.api.security import browser_session, token
 from app.http.identity import authorize_change
 from app.http.parameters import require_known_parameters
-from app.http.text import require_storable_text
+from app.http.text import require_storable_input
 
 router = APIRouter(
     prefix="/api/v1",
@@ -34,7 +34,7 @@ router = APIRouter(
         Depends(token),
         Depends(browser_session),
         Depends(authorize_change),
-        Depends(require_storable_text),
+        Depends(require_storable_input),
         Depends(require_known_parameters),
     ],
     responses=PROBLEMS,

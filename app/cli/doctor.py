@@ -12,15 +12,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli import broker
 from app.cli.up import check_data_folder
+from app.data_folder import is_open
 from app.db import get_engine, session_scope
 from app.migrate import about_database, head_revision
 from app.models import new_id
-from app.services import workers
+from app.services import integrity, workers
 from app.settings import Settings
 from app.storage import get_storage
 
 _LEAST_FREE = 2e9
 """Bytes: the packaged model with its checkpoints takes one gigabyte while it is trained."""
+_STORED = "stored files"
+_NAMED = 5
+"""So many broken files are told by name."""
 _TORCH = """
 import torch
 names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
@@ -38,16 +42,21 @@ class Finding:
     essential: bool = True
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Check everything; none of it changes anything."""
-    return [check(name, settings) for name in (*_ESSENTIAL, *_OPTIONAL)]
+def examine(settings: Settings, *, quick: bool = False) -> list[Finding]:
+    """Check everything; none of it changes anything. `quick`: stored files are not read."""
+    return [check(name, settings, quick=quick) for name in (*_ESSENTIAL, *_OPTIONAL)]
 
 
-def check(name: str, settings: Settings) -> Finding:
+def check(name: str, settings: Settings, *, quick: bool = False) -> Finding:
     """Check one thing."""
     essential = name in _ESSENTIAL
     try:
-        return Finding(name, True, (_ESSENTIAL | _OPTIONAL)[name](settings), essential)
+        detail = (
+            _stored_files(digests=not quick)
+            if name == _STORED
+            else (_ESSENTIAL | _OPTIONAL)[name](settings)
+        )
+        return Finding(name, True, detail, essential)
     except Exception as error:  # whatever it is, it is the finding
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         return Finding(name, False, first, essential)
@@ -105,6 +114,34 @@ def _storage(settings: Settings) -> str:
     return settings.storage
 
 
+def _permissions(settings: Settings) -> str:
+    folder = settings.data_dir
+    found = [path for path in (folder, *folder.glob("annotune.sqlite3*")) if is_open(path)]
+    if found:
+        raise RuntimeError(
+            f"other users of this machine may read {', '.join(str(path.resolve()) for path in found)}: "
+            f"chmod -R go= {folder.resolve()}"
+        )
+    return "only this user may read it"
+
+
+def _stored_files(*, digests: bool) -> str:
+    count = size = 0
+    broken = []
+    for file in integrity.examine(digests=digests):
+        count, size = count + 1, size + file.size
+        if file.problem is not None:
+            broken.append(f"{file.name}: {file.problem}")
+    if broken:
+        more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+        raise RuntimeError(
+            f"{len(broken)} of {count} versions and models are not whole: "
+            f"{'; '.join(broken[:_NAMED])}{more}. Restore them from a backup"
+        )
+    how = "every byte is as it was stored" if digests else "all there, and of their size"
+    return f"{count} versions and models ({size / 1e9:.1f} GB): {how}"
+
+
 def _disk(settings: Settings) -> str:
     free = shutil.disk_usage(settings.data_dir).free
     if free < _LEAST_FREE:
@@ -157,8 +194,10 @@ _ESSENTIAL: dict[str, Callable[[Settings], str]] = {
     "database": _database,
     "broker": _broker,
     "file storage": _storage,
+    _STORED: lambda _settings: _stored_files(digests=True),
 }
 _OPTIONAL: dict[str, Callable[[Settings], str]] = {
+    "permissions": _permissions,
     "disk space": _disk,
     "workers": _workers,
     "training": _torch,

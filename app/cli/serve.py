@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app import devices
+from app import data_folder, devices
 from app.cli import up as group
 from app.cli.console import plain_errors, say
 from app.settings import Settings, get_settings
@@ -47,7 +47,10 @@ def web(
     ] = False,
 ) -> None:
     """Run the web server alone."""
-    _settings(host, port)
+    with plain_errors():
+        settings = _settings(host, port)
+        group.check_data_folder(settings)
+        data_folder.keep_private(settings)
     _become(["app.server", *(["--migrate"] if migrate_first else [])])
 
 
@@ -74,6 +77,7 @@ def worker(
             "worker of its own: CUDA_VISIBLE_DEVICES=1 annotune worker --queues gpu --name gpu-1.",
             param_hint="--concurrency",
         )
+    data_folder.keep_private(get_settings())
     words = ["--queues", ",".join(chosen), "--concurrency", str(concurrency)]
     _become(["worker", *words, "--hostname", f"{node}@%h"])
 
@@ -90,11 +94,15 @@ def migrate() -> None:
         )
 
 
-def doctor() -> None:
+def doctor(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Compare stored files by size, and do not read them.")
+    ] = False,
+) -> None:
     """Check what Annotune needs here; the exit code is 1 when something essential is missing."""
     from app.cli import doctor as checks
 
-    findings = checks.examine(get_settings())
+    findings = checks.examine(get_settings(), quick=quick)
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         mark = "ok  " if finding.good else ("FAIL" if finding.essential else "note")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from app import data_folder
 from app.cli import broker
 from app.errors import Unavailable
 from app.group.plan import Plan
@@ -18,6 +19,7 @@ from app.settings import Settings
 def run(settings: Settings, *, verbose: bool) -> NoReturn:
     """Run everything until Ctrl-C or SIGTERM. Raises Unavailable with a sentence when it cannot start."""
     check_data_folder(settings)
+    data_folder.keep_private(settings)
     with _only_one(settings) as lock, listening(settings.host, settings.port) as listener:
         plan = _plan(settings, listener, verbose=verbose)
         os.environ.update(_environment(settings))
@@ -59,7 +61,7 @@ def check_data_folder(settings: Settings) -> None:
     """Raises Unavailable when the data folder cannot be written."""
     folder = settings.data_dir.resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        data_folder.make(settings)
         probe = folder / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()

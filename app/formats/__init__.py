@@ -2,7 +2,6 @@
 
 import io
 import re
-from itertools import islice
 from typing import IO
 
 from app.errors import InvalidInput
@@ -10,13 +9,12 @@ from app.formats.base import Preview, Reader, ReadOptions, Record, RowProblem, W
 from app.formats.conll import ConllReader, ConllWriter
 from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
-from app.formats.delimited import CsvReader, CsvWriter, read_table, table_mapping
+from app.formats.delimited import CsvReader, CsvWriter, read_sample, read_table, table_mapping
 from app.formats.encoding import detect, open_text, uncompressed
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.text import TextReader
-from app.i18n import gettext as _
 
 _READERS: tuple[Reader, ...] = (
     TextReader(),
@@ -44,6 +42,10 @@ _WRITERS: tuple[Writer, ...] = (
 READERS = {reader.name: reader for reader in _READERS}
 WRITERS = {writer.name: writer for writer in _WRITERS}
 
+_CELL = 300
+"""Characters of a sample value."""
+_PREVIEW_SIZE = 4 << 20
+"""Characters of all texts of a preview."""
 _ENDINGS = (
     (r"\.gold_(?:conll|skel)$", "propbank"),
     (r"conll-?(?:20)?05", "conll2005"),
@@ -91,7 +93,7 @@ def _head_text(head: bytes) -> str:
     raw = uncompressed(io.BytesIO(head))
     try:
         data = raw.read(1 << 16)
-    except (OSError, EOFError):
+    except InvalidInput:
         return ""
     return data.decode(detect(data), errors="replace").lstrip("\ufeff")
 
@@ -109,27 +111,27 @@ def preview(
         stream.seek(0)
     if name == "csv":
         names, rows, encoding = read_table(stream, options)
-        sample = [cells for _number, cells in islice(rows, 50)]
+        sample = [cells for _number, cells in read_sample(rows)]
         mapping = table_mapping(names, sample, options)
         columns = {
-            column: [cells[place] for cells in sample[:5] if place < len(cells)]
+            column: [cells[place][:_CELL] for cells in sample[:5] if place < len(cells)]
             for place, column in enumerate(names)
         }
         stream.seek(0)
     records: list[Record] = []
     problems: list[RowProblem] = []
+    size = 0
     try:
         for item in READERS[name].read(stream, task, options):
             if isinstance(item, Record):
                 records.append(item)
+                size += len(item.text)
             else:
                 problems.append(item)
-            if len(records) >= limit or len(problems) >= limit:
+            if len(records) >= limit or len(problems) >= limit or size > _PREVIEW_SIZE:
                 break
     except InvalidInput as error:
         problems.append(RowProblem(1, error.message))
-    except (OSError, EOFError) as error:
-        problems.append(RowProblem(1, _("The compressed file is damaged: %(error)s", error=error)))
     return Preview(name, encoding, columns, mapping, records, problems)
 
 

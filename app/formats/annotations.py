@@ -1,11 +1,11 @@
 """The ways in which rows say a label, read into a task's payload."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from app.errors import InvalidInput
 from app.formats.base import ReadOptions
+from app.formats.bounds import parse_json
 from app.i18n import gettext as _
 
 _START = ("start", "start_offset", "begin", "startOffset")
@@ -52,7 +52,7 @@ def _from_json(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return parse_json(value)
     except ValueError as error:
         raise InvalidInput.at(
             "label", _("The annotation is not JSON: %(error)s", error=error)
@@ -76,8 +76,20 @@ def _by_label(value: Mapping[str, Any]) -> Any:
                 "label", _("The entities of “%(label)s” are in no known form.", label=label)
             )
         for words, places in mentions.items():
-            for first, last in places:
+            for first, last in _pairs(label, places):
                 yield {"start": first, "end": last + 1, "label": label, "text": words}
+
+
+def _pairs(label: str, places: Any) -> list[tuple[int, int]]:
+    try:
+        pairs = [(first, last) for first, last in places]
+    except (TypeError, ValueError):
+        pairs = [("", "")]
+    if not all(type(first) is type(last) is int for first, last in pairs):
+        raise InvalidInput.at(
+            "label", _("The entities of “%(label)s” are in no known form.", label=label)
+        )
+    return pairs
 
 
 def _span(item: Any, text: str, options: ReadOptions) -> dict[str, Any]:

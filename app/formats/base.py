@@ -9,6 +9,14 @@ from pydantic import ConfigDict, Field
 from app.strict import StrictModel
 
 Message = dict[str, str]
+SPLITS = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+"""What files call the splits, and what we do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ class ReadOptions(StrictModel):
     columns: dict[str, str] = Field(default_factory=dict)
     """Which column is what: {"text": "review", "label": "label", "external_id": …}."""
     has_header: bool | None = None
-    delimiter: str | None = None
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
     label_separator: str | None = None
     label_map: dict[str, str] = Field(default_factory=dict)
     """The file's labels to the project's: {"0": "negative"}."""

@@ -7,7 +7,8 @@ from typing import IO
 
 import orjson
 
-from app.formats.base import ReadOptions, Record, RowProblem
+from app.formats.base import SPLITS, ReadOptions, Record, RowProblem
+from app.formats.bounds import MAX_ROW, parse_json, read_lines, text_problem, too_long
 from app.formats.encoding import open_text, undecodable
 from app.formats.tokens import Tokens, join, locate
 from app.i18n import gettext as _
@@ -36,12 +37,17 @@ def read_sentences(
     lines, encoding = open_text(stream, options.encoding)
     sentence = Sentence(1)
     bad: RowProblem | None = None
-    for number, line in enumerate(lines, 1):
+    size = 0
+    for number, line in enumerate(read_lines(lines), 1):
         if not line.strip(" \t\r\n"):
             if sentence.lines or bad:
                 yield bad or sentence
                 sentence, bad = Sentence(number + 1), None
+            size = 0
             continue
+        size += len(line)
+        if size > MAX_ROW:
+            raise too_long(sentence.row)
         problem = undecodable(line, encoding)
         if problem:
             bad = bad or RowProblem(number, problem)
@@ -86,19 +92,24 @@ def to_record(
     text = _unquote(comments["text"]) if "text" in comments else None
     tokens: Tokens | None = None
     if text is not None and "tokens" in comments:
-        tokens = tuple((a, b) for a, b in orjson.loads(comments["tokens"]))
+        try:
+            tokens = tuple((int(a), int(b)) for a, b in parse_json(comments["tokens"]))
+        except (ValueError, TypeError):
+            return RowProblem(sentence.row, _("The tokens must be pairs of start and end."))
     elif text is not None:
         tokens = locate(words, text)
     if text is None or tokens is None:
         text, tokens = join(words, glued or ())
     if not text.strip():
         return RowProblem(sentence.row, _("The sentence has no visible word."))
+    if problem := text_problem(text):
+        return RowProblem(sentence.row, problem)
     return Record(
         text=text,
         tokens=tokens,
         external_id=comments.get("external_id", comments.get("sent_id")),
         row=sentence.row,
-        split=comments.get("split"),
+        split=SPLITS.get(comments.get("split", "")),
     )
 
 
@@ -126,6 +137,6 @@ def _unquote(text: str) -> str:
     if not text.startswith('"'):
         return text
     try:
-        return str(orjson.loads(text))
-    except orjson.JSONDecodeError:
+        return str(parse_json(text))
+    except ValueError:
         return text

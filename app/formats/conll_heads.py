@@ -124,6 +124,14 @@ def _heads(sentence: Sentence, *, word_at: int, sense_at: int, first: int) -> Re
     return replace(record, annotation=payload(propositions, record.tokens or ()))
 
 
+def _is_range(first: str, last: str, end: int) -> bool:
+    """Whether these are the numbers of words, in order."""
+    digits = len(str(end))
+    return all(n.isdecimal() and len(n) <= digits for n in (first, last)) and (
+        1 <= int(first) <= int(last) <= end
+    )
+
+
 def _plus(sentence: Sentence, columns: list[str]) -> Record | RowProblem:
     """CoNLL-U Plus: `role:first-last|…` at the predicate; spans where the file has them, else heads."""
     place_of = {name: n for n, name in enumerate(columns)}
@@ -145,7 +153,7 @@ def _plus(sentence: Sentence, columns: list[str]) -> Record | RowProblem:
             role, _colon, place = item.rpartition(":")
             first, _dash, last = place.partition("-")
             if role and role != "V":
-                if not first.isdigit() or not 1 <= int(first) <= int(last or first) <= len(lines):
+                if not _is_range(first, last or first, len(lines)):
                     return RowProblem(
                         sentence.row + n, _("The argument “%(item)s” names no words.", item=item)
                     )

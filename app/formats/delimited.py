@@ -8,19 +8,23 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from contextlib import suppress
+from itertools import chain
 from typing import IO, Any, Literal
 
 from app.errors import InvalidInput
 from app.formats.base import Message, ReadOptions, Record, RowProblem
+from app.formats.bounds import MAX_COLUMNS, MAX_ROW, batched, read_lines, too_long
 from app.formats.encoding import open_text, undecodable
 from app.formats.rows import guess_mapping, read_row
 from app.i18n import gettext as _
 from app.i18n import mark
 
 # A cell may hold a whole document.
-csv.field_size_limit(64 << 20)
+csv.field_size_limit(MAX_ROW)
 _SAMPLE = 50
+_SAMPLE_SIZE = 4 << 20
+"""Characters."""
 _HEADER_WORDS = {
     "text", "sentence", "label", "labels", "review", "content", "id", "idx", "index", "text_a", "sentiment",
     "class", "category", "split", "spans", "predicates", "question", "sentence1", "sentence2", "external_id",
@@ -38,7 +42,7 @@ class CsvReader:
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
         columns, rows, encoding = read_table(stream, options)
-        sample = list(islice(rows, _SAMPLE))
+        sample = read_sample(rows)
         mapping = table_mapping(columns, [cells for _number, cells in sample], options)
         for number, cells in chain(sample, rows):
             if len(cells) != len(columns):
@@ -69,8 +73,9 @@ def read_table(
     quoting: Literal[0, 3] = (
         csv.QUOTE_NONE if delimiter == "\t" and not _quotes_cells(head) else csv.QUOTE_MINIMAL
     )
+    source = _Lines(lines)
     reader = csv.reader(
-        (line.replace("\x00", "") for line in lines),
+        source,
         delimiter=delimiter,
         quoting=quoting,
         strict=False,
@@ -81,6 +86,15 @@ def read_table(
         raise InvalidInput.at("file", _("The file is not CSV: %(error)s", error=error)) from error
     if first is None:
         raise InvalidInput.at("file", _("The file is empty."))
+    if len(first) > MAX_COLUMNS:
+        raise InvalidInput.at(
+            "file",
+            _(
+                "The file has %(n)s columns; at most %(m)s can be read.",
+                n=len(first),
+                m=MAX_COLUMNS,
+            ),
+        )
     has_header = options.has_header
     if has_header is None:
         named = {cell.strip() for cell in first} & set(options.columns.values())
@@ -97,6 +111,7 @@ def read_table(
         start = reader.line_num + 1
         try:
             for cells in reader:
+                source.begin_row()
                 if cells and any(cells):
                     yield start, cells
                 start = reader.line_num + 1
@@ -105,9 +120,42 @@ def read_table(
                 "file", _("Line %(n)s is not CSV: %(error)s", n=reader.line_num, error=error)
             ) from error
         finally:
-            lines.detach()  # else it would close the caller's stream with itself
+            with suppress(ValueError):  # the caller may have closed it already
+                lines.detach()  # else it would close the caller's stream with itself
 
     return columns, rows(), encoding
+
+
+class _Lines:
+    """Lines for the csv module, as many for one row as a row may be long: a quotation mark that is never closed
+    must not take in the whole file."""
+
+    def __init__(self, lines: io.TextIOBase) -> None:
+        self._lines = read_lines(lines)
+        self._row, self._number, self._size = 1, 0, 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._number += 1
+        self._size += len(line)
+        if self._size > MAX_ROW:
+            raise too_long(self._row)
+        return line.replace("\x00", "")
+
+    def begin_row(self) -> None:
+        """The next line begins a new row."""
+        self._row, self._size = self._number + 1, 0
+
+
+def read_sample(rows: Iterator[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Some rows from the front, fewer if they are long."""
+    by_size = batched(
+        rows, count=_SAMPLE, weight=_SAMPLE_SIZE, weigh=lambda row: sum(map(len, row[1]))
+    )
+    return next(by_size, [])
 
 
 def table_mapping(

@@ -1,12 +1,12 @@
 """From bytes to text: compression, encoding, and what to say of bytes that do not decode."""
 
 import codecs
-import gzip
 import io
 import re
 from typing import IO, cast
 
 from app.errors import InvalidInput
+from app.formats.bounds import Gunzipped
 from app.i18n import gettext as _
 
 SAMPLE = 1 << 18
@@ -17,15 +17,19 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_NO_FILES = frozenset(
+    {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem"}
+)
+"""Encodings of Python's that no file is in, and that make halves of surrogate pairs, or raise what others do not."""
 _TEXT_BYTES = bytes({7, 8, 9, 10, 11, 12, 13, 26, 27} | set(range(32, 256)))
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 def uncompressed(stream: IO[bytes]) -> IO[bytes]:
-    """The stream itself, or what is in it where it is gzip."""
+    """The stream itself, or what is in it if it is gzip. Reading that raises InvalidInput."""
     magic = stream.read(2)
     stream.seek(0)
-    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream)) if magic == b"\x1f\x8b" else stream
+    return cast("IO[bytes]", Gunzipped(stream)) if magic == b"\x1f\x8b" else stream
 
 
 def detect(sample: bytes) -> str:
@@ -64,16 +68,12 @@ def open_text(
             encoding = detect(sample)
             raw.seek(0)
         codec = codecs.lookup(encoding).name
-        if not codecs.lookup(encoding)._is_text_encoding:
+        if not codecs.lookup(encoding)._is_text_encoding or codec in _NO_FILES:
             raise LookupError(encoding)
-    except LookupError:
+    except (LookupError, ValueError):  # ValueError: its name holds a NUL
         raise InvalidInput.at(
             "encoding", _("There is no encoding “%(name)s”.", name=encoding)
         ) from None
-    except (OSError, EOFError) as error:
-        raise InvalidInput.at(
-            "file", _("The compressed file is damaged: %(error)s", error=error)
-        ) from error
     if not codec.startswith(("utf-16", "utf-32")) and _is_binary(sample):
         raise InvalidInput.at(
             "file", _("This does not look like text: the file is of another kind.")
@@ -85,15 +85,15 @@ def open_text(
     return io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline=newline), codec
 
 
-def undecodable(text: str, encoding: str) -> str | None:
-    """A sentence about bytes of this text that did not decode, or None."""
-    bad = _UNDECODED.search(text)
+def undecodable(text: str, encoding: str, *, before: int = 0) -> str | None:
+    """A sentence about bytes of this text that did not decode, or None; `before` characters came before it."""
+    bad = None if text.isascii() else _UNDECODED.search(text)
     if bad is None:
         return None
     return _(
         "Byte %(byte)s at character %(place)s is not %(encoding)s. Choose another encoding.",
         byte=f"0x{ord(bad[0]) - 0xDC00:02X}",
-        place=bad.start() + 1,
+        place=before + bad.start() + 1,
         encoding=encoding,
     )
 

@@ -1,21 +1,17 @@
 """JSON and JSON Lines, in and out; the canonical form of a version is JSON Lines."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Any
+from typing import IO
 
 import orjson
 
-from app.errors import InvalidInput
 from app.formats.base import Message, ReadOptions, Record, RowProblem
+from app.formats.bounds import parse_json, read_lines
 from app.formats.encoding import open_text, undecodable
+from app.formats.json_stream import read_values
 from app.formats.rows import read_row
 from app.i18n import gettext as _
 from app.i18n import mark
-
-MAX_ARRAY = 256 << 20
-"""Characters of a JSON file that is one array: it is read as a whole."""
-_ROOMS = ("data", "examples", "rows", "items", "train", "annotations")
 
 
 class JsonlReader:
@@ -29,7 +25,7 @@ class JsonlReader:
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
         lines, encoding = open_text(stream, options.encoding)
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(read_lines(lines), 1):
             if not line.strip():
                 continue
             problem = undecodable(line, encoding)
@@ -37,8 +33,8 @@ class JsonlReader:
                 yield RowProblem(number, problem)
                 continue
             try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
+                row = parse_json(line)
+            except ValueError as error:
                 yield RowProblem(number, _("The line is not JSON: %(error)s", error=error))
                 continue
             yield read_row(row, task, options, number)
@@ -55,40 +51,8 @@ class JsonReader:
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
         lines, encoding = open_text(stream, options.encoding)
-        text = lines.read(MAX_ARRAY + 1)
-        if len(text) > MAX_ARRAY:
-            raise InvalidInput.at(
-                "file",
-                _("A JSON file over 256 MiB cannot be read as a whole: convert it to JSON Lines."),
-            )
-        problem = undecodable(text, encoding)
-        if problem:
-            raise InvalidInput.at("file", problem)
-        for number, row in enumerate(_array(text), 1):
+        for number, row in enumerate(read_values(lines, encoding), 1):
             yield read_row(row, task, options, number)
-
-
-def _array(text: str) -> list[Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        try:
-            return [orjson.loads(line) for line in text.splitlines() if line.strip()]
-        except orjson.JSONDecodeError:
-            raise InvalidInput.at(
-                "file",
-                _(
-                    "The file is not JSON: line %(line)s, column %(column)s: %(error)s",
-                    line=error.lineno,
-                    column=error.colno,
-                    error=error.msg,
-                ),
-            ) from error
-    if isinstance(value, dict):
-        value = next((value[room] for room in _ROOMS if isinstance(value.get(room), list)), [value])
-    if not isinstance(value, list):
-        raise InvalidInput.at("file", _("The file must hold an array of objects."))
-    return value
 
 
 class JsonlWriter:

@@ -7,16 +7,15 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import orjson
 
-from app.errors import InvalidInput
 from app.formats.base import Message, ReadOptions, Record, RowProblem
 from app.formats.rows import read_row
-from app.i18n import gettext as _
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # pyarrow takes 30 MB, so it is imported where a file is read or written: a start shall not wait for it.
 _GROUP = 5000
+"""Rows that are written together."""
 
 
 class ParquetReader:
@@ -29,22 +28,17 @@ class ParquetReader:
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        from app.formats.parquet_rows import rows
 
-        try:
-            table = pq.ParquetFile(stream)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InvalidInput.at(
-                "file", _("The file is not Parquet: %(error)s", error=error)
-            ) from error
         number = 0
-        for batch in table.iter_batches(_GROUP):
-            for row in batch.to_pylist():
-                number += 1
-                if isinstance(row.get("tokens"), list):
-                    row["tokens"] = [_pair(token) for token in row["tokens"]]
-                yield read_row(row, task, options, number)
+        for row in rows(stream):
+            number += 1
+            if isinstance(row, str):
+                yield RowProblem(number, row)
+                continue
+            if isinstance(row.get("tokens"), list):
+                row["tokens"] = [_pair(token) for token in row["tokens"]]
+            yield read_row(row, task, options, number)
 
 
 def _pair(token: Any) -> Any:

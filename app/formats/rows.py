@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from app.errors import InvalidInput
 from app.formats.annotations import read_annotation
-from app.formats.base import ReadOptions, Record, RowProblem
+from app.formats.base import SPLITS, ReadOptions, Record, RowProblem
+from app.formats.bounds import parse_json, text_problem
 from app.i18n import gettext as _
 from app.tasks import get_task
 from app.tasks.base import TextInputs
@@ -27,13 +26,6 @@ _NAMES = {
     "split": ("split",),
     "meta": ("meta",),
 }  # fmt: skip
-_SPLITS = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "test": "test",
-}
 _SCALARS = (str, int, float, bool)
 
 
@@ -59,17 +51,29 @@ def read_row(
     if not isinstance(row, Mapping):
         return RowProblem(number, _("The row is not an object with named values."))
     try:
-        if isinstance(row.get("inputs"), Mapping):
-            return _canonical(row, number)
-        turns = _conversation(row)
-        if turns is not None:
-            return _from_conversation(turns, row, task, number)
-        if mapping is None:
-            mapping = guess_mapping(list(row), options)
-        return _plain(row, task, options, number, mapping)
+        record = _record(row, task, options, number, mapping)
     except InvalidInput as error:
         where = error.problems[0].where if error.problems else None
         return RowProblem(number, error.message, where)
+    problem = text_problem(record.text)
+    return RowProblem(number, problem, "text") if problem else record
+
+
+def _record(
+    row: Mapping[str, Any],
+    task: str,
+    options: ReadOptions,
+    number: int,
+    mapping: Mapping[str, str] | None,
+) -> Record:
+    if isinstance(row.get("inputs"), Mapping):
+        return _canonical(row, number)
+    turns = _conversation(row)
+    if turns is not None:
+        return _from_conversation(turns, row, task, number)
+    if mapping is None:
+        mapping = guess_mapping(list(row), options)
+    return _plain(row, task, options, number, mapping)
 
 
 def _canonical(row: Mapping[str, Any], number: int) -> Record:
@@ -77,14 +81,17 @@ def _canonical(row: Mapping[str, Any], number: int) -> Record:
     inputs = row["inputs"]
     if not isinstance(inputs.get("text"), str):
         raise InvalidInput.at("inputs.text", _("The row has no text."))
+    meta = row.get("meta") or {}
+    if not isinstance(meta, Mapping):
+        raise InvalidInput.at("meta", _("The row's “meta” is not an object with named values."))
     return Record(
         text=inputs["text"],
         tokens=_tokens(inputs.get("tokens")),
         annotation=row.get("annotation"),
         external_id=None if row.get("external_id") is None else str(row["external_id"]),
-        meta=dict(row.get("meta") or {}),
+        meta=dict(meta),
         row=number,
-        split=_SPLITS.get(str(row.get("split"))),
+        split=SPLITS.get(str(row.get("split"))),
     )
 
 
@@ -108,7 +115,8 @@ def _plain(
     meta = {
         str(name): value
         for name, value in row.items()
-        if name not in used and isinstance(value, _SCALARS) and value != ""
+        # What is not equal to itself is not a number: how tables say that a value is missing.
+        if name not in used and isinstance(value, _SCALARS) and value != "" and value == value
     }
     own = read_json(values.get("meta")) or {}
     return Record(
@@ -118,7 +126,7 @@ def _plain(
         external_id=None if values.get("external_id") in (None, "") else str(values["external_id"]),
         meta=meta if "meta" not in mapping or not isinstance(own, dict) else own,
         row=number,
-        split=_SPLITS.get(str(values.get("split")).lower()),
+        split=SPLITS.get(str(values.get("split")).lower()),
     )
 
 
@@ -127,8 +135,8 @@ def read_json(value: Any) -> Any:
     if not isinstance(value, str) or not value.startswith(("[", "{")):
         return None if isinstance(value, str) else value
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
+        return parse_json(value)
+    except ValueError:
         return None
 
 
@@ -138,7 +146,7 @@ def _tokens(value: Any) -> tuple[tuple[int, int], ...] | None:
         return None
     try:
         return tuple((int(item[0]), int(item[1])) for item in value)
-    except (TypeError, ValueError, IndexError, KeyError):
+    except (TypeError, ValueError, OverflowError, IndexError, KeyError):
         raise InvalidInput.at("tokens", _("The tokens must be pairs of start and end.")) from None
 
 

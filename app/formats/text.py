@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from app.formats.base import ReadOptions, Record, RowProblem
+from app.formats.bounds import read_lines, text_problem
 from app.formats.encoding import open_text, undecodable
 from app.i18n import mark
 
@@ -19,9 +20,9 @@ class TextReader:
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
         lines, encoding = open_text(stream, options.encoding)
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(read_lines(lines), 1):
             text = line.rstrip("\n")
             if not text.strip():
                 continue
-            problem = undecodable(text, encoding)
+            problem = undecodable(text, encoding) or text_problem(text)
             yield RowProblem(number, problem) if problem else Record(text=text, row=number)

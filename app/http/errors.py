@@ -15,8 +15,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
 
 from app.db import Outage, outage
-from app.errors import AnnotuneError, Conflict, InvalidInput, Unauthenticated, Unavailable
+from app.errors import (
+    AnnotuneError,
+    Conflict,
+    InvalidInput,
+    StorageFull,
+    Unauthenticated,
+    Unavailable,
+)
+from app.http.bodies import Refused
 from app.i18n import gettext as _
+from app.storable import too_deep
+from app.storage import is_full
 
 log = structlog.get_logger()
 
@@ -32,6 +42,8 @@ def install(app: FastAPI, *, page: ErrorPage) -> None:
     app.add_exception_handler(AnnotuneError, _known)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(OSError, _system)
     app.add_exception_handler(DataError, _unstorable)
     for kind in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(kind, _database)
@@ -56,6 +68,21 @@ async def _known(request: Request, error: Exception) -> Response:
     return answer
 
 
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101
+    return await _known(request, error.error)
+
+
+async def _system(request: Request, error: Exception) -> Response:
+    return _full(request, error) if is_full(error) else await _unknown(request, error)
+
+
+def _full(request: Request, error: Exception) -> Response:
+    log.error("disk_full", path=request.url.path, error=str(error))
+    full = StorageFull(_("The server's disk is full, so nothing was stored. Tell whoever runs it."))
+    return _answer(request, full.status, full.message)
+
+
 async def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     problems = [
@@ -67,6 +94,12 @@ async def _malformed(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if is_full(error.__cause__):
+        return _full(request, error)  # met while the body was read
+    if isinstance(error.__cause__, RecursionError):
+        return _answer(request, 422, too_deep())
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        return _answer(request, 422, _("The body is not text in UTF-8."))
     if error.status_code == 405:
         return _not_allowed(request)
     text = _("There is nothing at this address.") if error.status_code == 404 else str(error.detail)

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from app.formats.spreadsheet import plain_cell
 from app.http.download import disposition, send_stream
 from app.services import runs
 from app.services.access import Actor
@@ -37,7 +38,7 @@ def send_leaderboard(
         text = io.StringIO()
         sheet = csv.DictWriter(text, runs.LEADERBOARD_COLUMNS, lineterminator="\n")
         sheet.writeheader()
-        sheet.writerows(rows)
+        sheet.writerows({name: plain_cell(value) for name, value in row.items()} for row in rows)
         body = text.getvalue().encode()
     headers = {"Content-Disposition": disposition(f"leaderboard.{form}")}
     return Response(body, media_type=_MEDIA[form], headers=headers)

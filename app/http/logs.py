@@ -45,6 +45,9 @@ def configure() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    logging.raiseExceptions = (
+        False  # nor does a request fail because the standard library cannot log
+    )
     # uvicorn's own access log would repeat ours, with query strings that may hold secrets.
     logging.getLogger("uvicorn.access").disabled = True
 

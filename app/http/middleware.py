@@ -1,14 +1,11 @@
-"""Around every request: security headers, a bound on bodies, one log line."""
+"""Around every request: security headers, one log line."""
 
 import time
 
-import orjson
 import structlog
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.errors import problem
 from app.models import new_id
 from app.settings import get_settings
 
@@ -26,8 +23,6 @@ HEADERS = {
 }
 UNLOGGED = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines: logged only when the answer is an error."""
-_SMALL_BODY = 8 << 20
-"""Bytes of any body that is not an upload."""
 
 
 class SecurityHeaders:
@@ -53,57 +48,6 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
-
-
-class BodyTooLarge(HTTPException):
-    """The body went over its bound. An HTTPException, since whoever reads bodies lets those through."""
-
-
-class BodyLimit:
-    """Refuses bodies over the bound, whether or not they say their length."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        upload = headers.get(b"content-type", b"").startswith(b"multipart/form-data")
-        bound = (get_settings().max_upload_mb << 20) + (1 << 20) if upload else _SMALL_BODY
-        length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > bound:
-            await _refuse(scope, send, bound)
-            return
-        seen = 0
-
-        async def counting_receive() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > bound:
-                raise BodyTooLarge(413, _too_large(bound))
-            return message
-
-        await self.app(scope, counting_receive, send)
-
-
-def _too_large(bound: int) -> str:
-    return (
-        f"The request is larger than {bound >> 20} MiB. Split the file, or have the limit raised."
-    )
-
-
-async def _refuse(scope: Scope, send: Send, bound: int) -> None:
-    """Answer without reading what comes."""
-    if scope["path"].startswith("/api/"):
-        kind, body = b"application/problem+json", orjson.dumps(problem(413, _too_large(bound)))
-    else:
-        kind, body = b"text/plain; charset=utf-8", _too_large(bound).encode()
-    headers = [(b"content-type", kind), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 class RequestLog:

@@ -1,39 +1,44 @@
-"""JSON that no database can store is refused at the door, whichever database this installation has."""
+"""Text and numbers that no store can hold are refused at the door, whichever database this installation has."""
 
 import re
+from typing import Any
 
-import orjson
 from fastapi import Request
+from starlette.datastructures import UploadFile
 
 from app.errors import InvalidInput
-from app.i18n import gettext as _
-from app.services.examples import holds_nul
+from app.storable import MAX_DEPTH, unstorable
 
-_SUSPECT = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}")
-"""What Python's parser may read as a number that JSON does not have."""
+_SUSPECT = re.compile(
+    rb"\\u(?:0000|[dD][89a-fA-F])"  # NUL, half a surrogate pair
+    rb"|\d{19}|[eE]\+?\d{3}|NaN|Infinity"  # numbers of more than 64 bits, or none at all
+)
 
 
-async def require_storable_text(request: Request) -> None:
-    """Raises InvalidInput for a JSON body with a NUL character or half a surrogate pair in a string, with a
-    number that is none or has over 64 bits, or nested too deep.
-    """
-    if "json" not in request.headers.get("content-type", ""):
-        return
+async def require_storable_input(request: Request) -> None:
+    """Raises InvalidInput for an address, a form or a JSON body that holds something no store can hold."""
+    _require("path", dict(request.path_params))
+    _require("query", request.query_params.multi_items())
+    media = request.headers.get("content-type", "")
+    if "json" in media:
+        _require("body", await _suspect_json(request))
+    elif "form" in media and request.method != "GET":
+        for name, value in (await request.form()).multi_items():
+            said = value.filename if isinstance(value, UploadFile) else value
+            _require("body", (name, said))
+
+
+async def _suspect_json(request: Request) -> Any:
+    """The JSON body if it might hold such a thing: most bodies need not be looked through."""
+    body = await request.body()
+    if _SUSPECT.search(body) is None and body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return None
     try:
-        value = await request.json()  # parsed already, for the handler
+        return await request.json()
     except (ValueError, RecursionError):
-        return  # not JSON at all: the handler's parser says so
-    try:
-        storable = not holds_nul(value)
-        if _SUSPECT.search(body := await request.body()):
-            orjson.loads(body)
-    except (TypeError, ValueError):  # of orjson, which writes what is stored
-        storable = False
-    if not storable:
-        raise InvalidInput.at(
-            "body",
-            _(
-                "The request holds what cannot be stored: a NUL character or half a surrogate pair, a number "
-                "of more than 64 bits or that is none, or more than 250 levels."
-            ),
-        )
+        return None  # not JSON at all: the parser says so
+
+
+def _require(where: str, value: Any) -> None:
+    if reason := unstorable(value):
+        raise InvalidInput.at(where, reason)

@@ -84,6 +84,10 @@ class AuditPage:
     next_before: int | None
 
 
+MAX_SUBJECT = 100
+"""Characters: of a file with a longer name, the audit log has the beginning."""
+
+
 def record(
     session: Session,
     *,
@@ -99,7 +103,7 @@ def record(
             user_id=user_id,
             project_id=project_id,
             action=action,
-            subject=subject[:100],
+            subject=subject[:MAX_SUBJECT],
             details=details,
             address=structlog.contextvars.get_contextvars().get("address"),
         )

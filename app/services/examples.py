@@ -1,10 +1,8 @@
 """Looking through a project's examples."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,7 +11,6 @@ from app.services.access import Actor, project_for
 from app.services.annotating import brief
 from app.tasks import get_task
 
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 STATUSES = ("open", "labelled", "skipped")
 
 
@@ -85,8 +82,3 @@ def browse(
         for example, payload, author in found[:limit]
     ]
     return Page(rows, rows[-1].id if len(found) > limit else None)
-
-
-def holds_nul(value: object) -> bool:
-    """Whether a string somewhere in a JSON value holds a NUL character, which PostgreSQL cannot store."""
-    return _NUL.search(orjson.dumps(value)) is not None

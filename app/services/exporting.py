@@ -72,7 +72,8 @@ def open_export(
     comments: bool = False,
     split: str | None = None,
 ) -> Export:
-    """A version as a download. Raises InvalidInput for a format that the task has not.
+    """A version as a download. Raises InvalidInput for a format that the task has not, Gone or
+    Damaged where the version's file is not what was stored.
 
     `comments`: CoNLL files say each text exactly in comment lines, so that they read back to the same
     characters. `split`: only that split's examples.
@@ -81,6 +82,7 @@ def open_export(
     version = ready(session, actor, project_id, number)
     writer = _writer(project, format_name)
     storage, key = get_storage(), data_key(version.id)
+    storage.check(key, size=version.size)
     parts = [_slug(project.name), f"v{number}", *([split] if split else [])]
     filename = f"{'-'.join(parts)}.{writer.extension}"
     if format_name == "jsonl" and split is None:

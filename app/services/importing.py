@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import PurePath
 from typing import IO, Any, Literal
 
@@ -24,19 +23,26 @@ from app.errors import Conflict, InvalidInput, NotFound, Problem, TooLarge
 from app.formats import READERS, ReadOptions, guess_format
 from app.formats import preview as preview_format
 from app.formats.base import Preview, Record, RowProblem
+from app.formats.bounds import batched
 from app.i18n import gettext as _
 from app.models import ACTIVE_STATES, Annotation, Example, Import, Job, Project, new_id, now
 from app.services import audit, contributions, jobs, label_sets
 from app.services.access import Actor, project_for
 from app.services.batches import Batches
-from app.services.examples import holds_nul
 from app.settings import get_settings
+from app.storable import unstorable
 from app.storage import CHUNK, get_storage
 from app.strict import StrictModel
 from app.tasks import get_task
 from app.tasks.content import content_hash
 
 MAX_PROBLEMS = 200
+MAX_EXTERNAL_ID = 300
+"""Characters."""
+MAX_NEW_LABELS = 500
+"""That a file may bring: with more, the column that was taken for the label is another one."""
+_BATCH_SIZE = 8 << 20
+"""Characters of a batch, roughly."""
 _BATCH = 2000
 _PREVIEW_ROWS = 20
 _LOOK_SECONDS = 2.0
@@ -144,7 +150,7 @@ def labels_of(
     until = time.monotonic() + _LOOK_SECONDS
     with (
         get_storage().reading(f"uploads/{import_id}") as stream,
-        suppress(InvalidInput, OSError, EOFError),
+        suppress(InvalidInput),
     ):
         for item in reader.read(stream, project.task, options.read):
             if isinstance(item, Record) and item.annotation is not None:
@@ -326,8 +332,14 @@ class _Checker:
             if isinstance(item, RowProblem):
                 report.reject(item.row, item.message, item.column)
                 continue
-            if holds_nul([item.external_id, item.meta]):
-                report.reject(item.row, _("A field beside the text holds a NUL character."))
+            if reason := unstorable([item.external_id, item.meta]):
+                report.reject(item.row, _("A field beside the text: %(reason)s", reason=reason))
+                continue
+            if len(item.external_id or "") > MAX_EXTERNAL_ID:
+                report.reject(
+                    item.row,
+                    _("The external id is longer than %(n)s characters.", n=MAX_EXTERNAL_ID),
+                )
                 continue
             try:
                 inputs = self.task.parse_inputs({"text": item.text, "tokens": item.tokens})
@@ -347,6 +359,14 @@ class _Checker:
         if self.options.new_labels != "add":
             return
         names = set(self.task.label_names(self.task.parse_payload(annotation))) - self._known
+        if len(self.new_labels) + len(names) > MAX_NEW_LABELS:
+            raise InvalidInput.at(
+                "label",
+                _(
+                    "The file has more than %(n)s labels that the project lacks. Is another column the label?",
+                    n=MAX_NEW_LABELS,
+                ),
+            )
         if names:
             self.schema = self.task.extend_schema(self.schema, sorted(names))
             self._known |= names
@@ -386,7 +406,7 @@ def _insert(
                 {
                     "project_id": row.project_id,
                     "import_id": row.id,
-                    "external_id": record.external_id and record.external_id[:300],
+                    "external_id": record.external_id,
                     "inputs": inputs,
                     "meta": record.meta,
                     "content_hash": digest,
@@ -484,6 +504,11 @@ def take_back(import_id: str) -> None:
 
 
 def _batches(items: Iterable[Record | RowProblem]) -> Iterator[list[Record | RowProblem]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, _BATCH)):
-        yield batch
+    return batched(items, count=_BATCH, weight=_BATCH_SIZE, weigh=_weight)
+
+
+def _weight(item: Record | RowProblem) -> int:
+    if isinstance(item, RowProblem):
+        return len(item.message)
+    parts = sum(len(v) for v in (item.annotation or {}).values() if isinstance(v, list))
+    return len(item.text) + 20 * len(item.tokens or ()) + 100 * parts

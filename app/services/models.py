@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from app.services.model_card import card_of
 from app.services.runs import model_key
-from app.storage import CHUNK, get_storage
+from app.storage import CHUNK, DIGESTS, get_storage
 
 
 class _Sink(io.RawIOBase):
@@ -33,18 +33,23 @@ class _Sink(io.RawIOBase):
         return piece
 
 
-def archive(run_id: str) -> Iterator[bytes]:
+def archive(run_id: str, size: int | None) -> Iterator[bytes]:
     """The run's model folder with its card as a zip, made while it is sent (stored: weights do not
-    compress)."""
+    compress). Raises Gone or Damaged where the folder is not the `size` bytes that were stored, before anything is
+    sent."""
     card = card_of(run_id)
+    get_storage().check_folder(model_key(run_id), size=size, digests=False)
+    return _pieces(card, model_key(run_id))
+
+
+def _pieces(card: str, key: str) -> Iterator[bytes]:
     storage, sink = get_storage(), _Sink()
-    key = model_key(run_id)
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as bundle:
         about = zipfile.ZipInfo("README.md")
         about.external_attr = 0o644 << 16
         bundle.writestr(about, card)
         for name in storage.names(key):
-            if name == "README.md":
+            if name in ("README.md", DIGESTS):
                 continue
             info = zipfile.ZipInfo(name)
             info.external_attr = 0o644 << 16

@@ -24,6 +24,10 @@ PALETTE = (
 HOTKEYS = "1234567890qwertyuiopasdfghjklzxcvbnm"
 
 
+MAX_TEXT = 1_000_000
+"""Characters of one text."""
+
+
 class Label(BaseModel):
     """One label of a schema, as people see it."""
 
@@ -60,7 +64,15 @@ def new_labels(names: Iterable[str], existing: Sequence[Label] = ()) -> list[Lab
     free = iter([key for key in HOTKEYS if key not in taken])
     start = len(existing)
     return [
-        Label(name=name, color=PALETTE[(start + i) % len(PALETTE)], hotkey=next(free, None))
+        parse(
+            Label,
+            {
+                "name": name,
+                "color": PALETTE[(start + i) % len(PALETTE)],
+                "hotkey": next(free, None),
+            },
+            _("“%(name)s” cannot be a label.", name=name[:60]),
+        )
         for i, name in enumerate(names)
     ]
 
@@ -70,7 +82,7 @@ class TextInputs(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(min_length=1, max_length=1_000_000)
+    text: str = Field(min_length=1, max_length=MAX_TEXT)
     tokens: list[tuple[int, int]] | None = None
 
     @field_validator("text")

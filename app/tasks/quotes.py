@@ -29,7 +29,10 @@ def locate(text: str, quoted: object) -> tuple[int, int]:
     ):
         raise InvalidInput.at("answer", _('Each span of the answer needs its words as "text".'))
     words, at = quoted["text"], -1
-    for _n in range(int(quoted.get("occurrence") or 1)):
+    occurrence = quoted.get("occurrence") or 1
+    if type(occurrence) is not int or occurrence < 1:
+        raise InvalidInput.at("answer", _("“occurrence” must be 1, 2, 3, …"))
+    for _n in range(min(occurrence, len(text) + 1)):
         at = text.find(words, at + 1)
         if at < 0:
             raise InvalidInput.at(
@@ -43,7 +46,7 @@ def read_json_object(answer: str, key: str) -> list[Any]:
     """The list under `key` of an answer that is one JSON object. Raises InvalidInput."""
     try:
         value = json.loads(answer)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput.at(
             "answer", _("The answer is not JSON: %(error)s", error=error)
         ) from error

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Depends
 
 from app.http.identity import authorize_change
+from app.http.text import require_storable_input
 from app.web import (
     accounts,
     api_docs,
@@ -25,7 +26,10 @@ from app.web import (
     workers,
 )
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(authorize_change)])
+router = APIRouter(
+    include_in_schema=False,
+    dependencies=[Depends(authorize_change), Depends(require_storable_input)],
+)
 for module in (
     accounts,
     projects,

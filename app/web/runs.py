@@ -164,7 +164,9 @@ def download_model(session: Db, person: Person, run_id: str) -> Response:
     view = runs.require_model(session, person.actor, run_id)
     runs.note_download(person.actor, view, "model")
     return send_stream(
-        model_files.archive(run_id), filename=f"{view.run.name}.zip", media_type="application/zip"
+        model_files.archive(run_id, view.run.model_size),
+        filename=f"{view.run.name}.zip",
+        media_type="application/zip",
     )
 
 

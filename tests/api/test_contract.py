@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app.http import middleware
+from app.http import bodies
 from app.settings import get_settings
 from tests.api.conftest import Site
 from tests.factories import fill, freeze, labelled_rows, make_project, make_user, open_rows
@@ -265,7 +265,7 @@ def test_a_body_over_its_bound_is_refused(
     ada = make_user(admin=True)
     project = make_project(ada)
     monkeypatch.setenv("ANNOTUNE_MAX_UPLOAD_MB", "1")
-    monkeypatch.setattr(middleware, "_SMALL_BODY", 1000)
+    monkeypatch.setattr(bodies, "MAX_BODY", 1000)
     get_settings.cache_clear()
     caller = quick_site.caller(ada)
     path = f"/projects/{project.id}"
@@ -287,4 +287,7 @@ def test_a_body_over_its_bound_is_refused(
         assert answer.status_code == 413, f"{number}: {answer.text}"
         assert answer.headers["content-type"] == "application/problem+json"
         assert "larger than" in answer.json()["detail"]
-    assert quick_site.browser(ada).post("/demo", content=b"x" * 2000).status_code == 413
+    assert (
+        quick_site.browser(ada).post("/account/password", data={"current": "x" * 2000}).status_code
+        == 413
+    )

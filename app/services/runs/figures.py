@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import select, tuple_
 
 from app.db import session_scope
+from app.formats.spreadsheet import plain_cell
 from app.models import RunPoint
 
 _CHUNK = 2000
@@ -68,5 +69,5 @@ def _numbers(point: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _lines(rows: Any) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(map(plain_cell, row) for row in rows)
     return text.getvalue().encode()

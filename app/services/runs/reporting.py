@@ -34,6 +34,8 @@ class RunSpec:
     """What it is pinned to."""
     version_key: str | None
     """Where the examples lie that it is over, in the form of a version; None for a run without."""
+    version_sha256: str | None
+    """The digest of that file; None for one that is no version's."""
     created_at: datetime
     """When it was wished for: a run over all texts is over those of that moment."""
 
@@ -58,6 +60,7 @@ def prepare(claim: jobs.Claim) -> RunSpec:
             params=RUN_KINDS[claim.kind].params.model_validate(run.params),
             device=device,
             version_key=_data_key(run, version, claim.kind),
+            version_sha256=version.sha256 if version else None,
             created_at=run.created_at,
         )
 

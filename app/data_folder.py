@@ -1,0 +1,57 @@
+"""The data folder: labels, passwords' hashes and models, which no other user of the machine is to read."""
+
+import os
+import stat
+from pathlib import Path
+
+import structlog
+
+from app.settings import Settings
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_SQLITE = ("annotune.sqlite3", "annotune.sqlite3-wal", "annotune.sqlite3-shm")
+
+log = structlog.get_logger()
+
+
+def make(settings: Settings) -> None:
+    """Make the folder, and the SQLite file in it, for this user alone; close those that an earlier release left
+    open. Raises OSError where the folder cannot be made."""
+    folder = settings.data_dir
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    _close(folder)
+    if settings.database_url is None:
+        # SQLite gives its other files the mode of this one.
+        database = folder / _SQLITE[0]
+        if not database.exists():
+            os.close(os.open(database, os.O_CREAT | os.O_WRONLY, 0o600))
+        for name in _SQLITE:
+            _close(folder / name)
+
+
+def keep_private(settings: Settings) -> None:
+    """Make what this process makes readable by this user alone. A storage elsewhere may be shared with the users of
+    other machines, so there the system's own rule stands."""
+    make(settings)
+    if settings.storage_url is None:
+        os.umask(0o077)
+
+
+def is_open(path: Path) -> bool:
+    """Whether other users of this machine may do anything with it."""
+    return bool(path.stat().st_mode & OTHERS)
+
+
+def _close(path: Path) -> None:
+    try:
+        if not is_open(path):
+            return
+        path.chmod(path.stat().st_mode & ~OTHERS & 0o7777)
+    except FileNotFoundError:
+        return
+    except OSError as error:  # another user's: the doctor says so
+        log.warning("data_open_to_others", path=str(path), error=str(error))
+        return
+    log.warning("data_closed_to_others", path=str(path))

@@ -1,0 +1,197 @@
+"""The values of a JSON file, one after the other, however large the file is."""
+
+import json
+import re
+from collections.abc import Iterator
+from io import TextIOBase
+from typing import Any
+
+from app.errors import InvalidInput
+from app.formats.bounds import check_dense, too_long
+from app.formats.encoding import undecodable
+from app.i18n import gettext as _
+from app.storable import MAX_DEPTH
+
+_PIECE = 1 << 16
+_SPACE = re.compile(r"[ \t\r\n]*")
+_decoder = json.JSONDecoder()
+_LONGEST_ESCAPE = 12
+_ARRAYS = ("data", "examples", "rows", "items", "train", "annotations")
+"""The names under which objects hold the array of rows, the most telling first."""
+
+
+def read_values(lines: TextIOBase, encoding: str) -> Iterator[Any]:
+    """The rows of a JSON file: the elements of an array, also of one that an object holds, or values that follow one
+    another, as in JSON lines. Raises InvalidInput with line and column.
+
+    Only one value is in memory at a time. An object that is larger than a row may be is not read as a whole: of the
+    arrays in it, the first one with a telling name is taken.
+    """
+    source = _Source(lines, encoding)
+    match source.peek():
+        case "":
+            raise InvalidInput.at("file", _("The file is empty."))
+        case "[":
+            yield from _elements(source)
+            source.expect_end()
+        case "{":
+            yield from _objects(source)
+        case _:
+            raise InvalidInput.at("file", _("The file must hold an array of objects."))
+
+
+def _elements(source: "_Source") -> Iterator[Any]:
+    source.take("[")
+    if source.peek() == "]":
+        source.take("]")
+        return
+    while True:
+        yield source.value()
+        if source.peek() == "]":
+            source.take("]")
+            return
+        source.take(",")
+
+
+def _objects(source: "_Source") -> Iterator[Any]:
+    try:
+        first = source.value()
+    except _TooLong:
+        yield from _array_inside(source)
+        source.expect_end()
+        return
+    if source.peek():  # JSON lines under another name
+        yield first
+        while source.peek():
+            yield source.value()
+        return
+    if isinstance(first, dict):
+        yield from next((first[n] for n in _ARRAYS if isinstance(first.get(n), list)), [first])
+
+
+def _array_inside(source: "_Source") -> Iterator[Any]:
+    source.take("{")
+    found = False
+    while True:
+        name = source.value()
+        source.take(":")
+        if not found and name in _ARRAYS and source.peek() == "[":
+            found = True
+            yield from _elements(source)
+        elif source.peek() == "[":
+            for _value in _elements(source):
+                pass
+        else:
+            source.value()
+        if source.peek() == "}":
+            source.take("}")
+            break
+        source.take(",")
+    if not found:
+        raise InvalidInput.at("file", _("The file must hold an array of objects."))
+
+
+class _TooLong(InvalidInput):
+    """A value that is larger than a row may be."""
+
+
+class _Source:
+    """A text that is decoded from its front; what was taken is forgotten."""
+
+    def __init__(self, lines: TextIOBase, encoding: str) -> None:
+        self._lines, self._encoding = lines, encoding
+        self._read = 0
+        self._text = ""
+        self._at = 0
+        self._line, self._column = 1, 1
+        """Where `_at` is in the file."""
+        self._ended = False
+
+    def peek(self) -> str:
+        """The next character that is no white space; empty at the end."""
+        while True:
+            found = _SPACE.match(self._text, self._at)
+            self._at = found.end() if found else self._at
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._fill(_PIECE):
+                return ""
+
+    def take(self, character: str) -> None:
+        """Pass over this character. Raises InvalidInput if it is another one."""
+        if self.peek() != character:
+            raise self._wrong(self._at, _("“%(character)s” is expected here", character=character))
+        self._at += 1
+
+    def value(self) -> Any:
+        """The next value. Raises InvalidInput."""
+        self.peek()
+        size = _PIECE
+        while True:
+            try:
+                value, end = _decoder.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if self._is_cut(error) and self._fill(size):
+                    size *= 2
+                    self._check_size()
+                    continue
+                raise self._wrong(error.pos, error.msg) from None
+            except RecursionError:
+                problem = _("it is nested more than %(n)s levels deep", n=MAX_DEPTH)
+                raise self._wrong(self._at, problem) from None
+            except ValueError as error:  # a number of thousands of digits
+                raise self._wrong(self._at, str(error)) from None
+            if end == len(self._text) and self._fill(_PIECE):
+                continue  # a number may go on behind what has been read so far
+            self._at = end
+            return value
+
+    def _is_cut(self, error: json.JSONDecodeError) -> bool:
+        """Whether what is wrong may be nothing but the end of what has been read so far."""
+        return error.msg.startswith("Unterminated") or error.pos > len(self._text) - _LONGEST_ESCAPE
+
+    def _check_size(self) -> None:
+        """Raises _TooLong before a value is decoded that is too long, or of too many parts."""
+        try:
+            check_dense(self._text[self._at :])
+        except ValueError:
+            raise _TooLong(too_long(self._position(self._at)[0]).message) from None
+
+    def expect_end(self) -> None:
+        """Raises InvalidInput if anything follows."""
+        if self.peek():
+            raise self._wrong(self._at, _("something follows the end of the data"))
+
+    def _fill(self, size: int) -> bool:
+        if self._ended:
+            return False
+        piece = self._lines.read(size)
+        if not piece:
+            self._ended = True
+            return False
+        if problem := undecodable(piece, self._encoding, before=self._read):
+            raise InvalidInput.at("file", problem)
+        self._read += len(piece)
+        self._line, self._column = self._position(self._at)
+        self._text = self._text[self._at :] + piece
+        self._at = 0
+        return True
+
+    def _position(self, at: int) -> tuple[int, int]:
+        before = self._text[:at]
+        breaks = before.count("\n")
+        if breaks:
+            return self._line + breaks, at - before.rindex("\n")
+        return self._line, self._column + at
+
+    def _wrong(self, at: int, problem: str) -> InvalidInput:
+        line, column = self._position(at)
+        return InvalidInput.at(
+            "file",
+            _(
+                "The file is not JSON: line %(line)s, column %(column)s: %(error)s",
+                line=line,
+                column=column,
+                error=problem,
+            ),
+        )
