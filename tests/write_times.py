@@ -1,8 +1,8 @@
 """How long each route holds a write transaction: every route called once on a project of any size, and measured.
 
-Measured is processor time of this process between BEGIN and the end of the transaction, since SQLite does its work
-in it: other load on the machine does not count, and no scan can hide. Time on the clock is kept beside it, for what
-waits inside a transaction without working.
+Measured is processor time of the thread between BEGIN and the end of the transaction, since SQLite does its work
+in it: other load on the machine does not count, nor do other threads, and no scan can hide. Time on the clock is
+kept beside it, for what waits inside a transaction without working.
 """
 
 import gc
@@ -71,6 +71,7 @@ class Meter:
             yield self.longest
         finally:
             gc.enable()
+            self.longest = Held()  # what comes until the next call is not this one's
 
     @contextmanager
     def installed(self) -> Iterator["Meter"]:
@@ -92,7 +93,7 @@ class Meter:
 
     def _begin(self, connection: Connection) -> None:
         if not connection.get_execution_options().get("read_only"):
-            self._began[id(connection)] = (time.process_time(), time.monotonic())
+            self._began[id(connection)] = (time.thread_time(), time.monotonic())
             self._statements[id(connection)] = 0
 
     def _execute(self, connection: Connection, *_more: Any) -> None:
@@ -102,7 +103,7 @@ class Meter:
     def _end(self, connection: Connection) -> None:
         if (began := self._began.pop(id(connection), None)) is None:
             return
-        cpu, clock = time.process_time() - began[0], time.monotonic() - began[1]
+        cpu, clock = time.thread_time() - began[0], time.monotonic() - began[1]
         if cpu >= self.longest.cpu:
             self.longest.cpu = cpu
             self.longest.statements = self._statements.pop(id(connection), 0)

@@ -253,7 +253,7 @@ def _split(text: str | None) -> SplitPercent | None:
         if len(parts) != 3:
             raise InvalidInput("There are three splits.")
         values = dict(zip(versions.SPLITS, parts, strict=True))
-        return parse(SplitPercent, values, "The split is not right.")
+        return parse(SplitPercent, values, "The split is not right.", strict=False)
     except InvalidInput as error:
         raise typer.BadParameter(
             f"{text}: write three per cents that add up to 100, such as 80/10/10.",

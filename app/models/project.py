@@ -89,4 +89,6 @@ class Roleset(Base):
     __table_args__ = (
         Index("ix_rolesets_project_id_lemma", "project_id", "lemma"),
         Index("uq_rolesets_project_id_sense_lemma", "project_id", "sense", "lemma", unique=True),
+        # An id is never given twice: a project remembers up to which its inventory was emptied.
+        {"sqlite_autoincrement": True},
     )

@@ -44,9 +44,18 @@ def broker_errors() -> tuple[type[Exception], ...]:
     return OperationalError, OSError, RedisError
 
 
+_first_use = threading.Lock()
+
+
+def _producer() -> "Celery":
+    # Celery's package replaces itself while it is imported, which two threads must not see at once.
+    with _first_use:
+        return _make_producer()
+
+
 # Celery takes 30 MB and a quarter of a second, so a web server imports it with the first job and not at its start.
 @cache
-def _producer() -> "Celery":
+def _make_producer() -> "Celery":
     from celery import Celery
 
     app = Celery("annotune", broker=get_settings().broker)
@@ -141,5 +150,5 @@ _breaker = _Breaker()
 def forget() -> None:
     """Begin anew with the settings as they are: another broker, as yet untried."""
     global _breaker
-    _producer.cache_clear()
+    _make_producer.cache_clear()
     _breaker = _Breaker()

@@ -23,6 +23,11 @@ def upgrade() -> None:
         "projects",
         sa.Column("cleared_roleset_id", BigId, nullable=False, server_default="0"),
     )
+    if op.get_bind().dialect.name == "sqlite":
+        with op.batch_alter_table(
+            "rolesets", recreate="always", table_kwargs={"sqlite_autoincrement": True}
+        ):
+            pass  # its ids are never given twice from now on
     op.add_column("projects", sa.Column("deleted_at", UtcDateTime(), nullable=True))
     op.add_column("versions", sa.Column("last_example_id", BigId, nullable=True))
     for name in ("unpublished_imports", "undone_imports"):

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event, insert, text
 
 from app.db import get_engine, session_scope
+from app.http.statics import statics
 from app.main import create_app
 from app.models import RunPoint, User
 from app.services import figures, jobs, workers
@@ -120,7 +121,7 @@ def test_requests_are_counted_by_the_template_of_their_address(measured: Measure
     measured.client.request("BREW", "/coffee")
     for n in range(5):
         measured.client.get(f"/nowhere/{n}")
-    measured.client.get("/static/css/base.css")
+    measured.client.get(statics().url("css/base.css"))
     grown = {
         labels: value - before.get(labels, 0)
         for labels, value in measured.samples(name).items()

@@ -24,7 +24,16 @@ from app.settings import get_settings
 from tests.api.finished_runs import LABELS, finished, measure, queued
 from tests.api.test_label_issues import finished as cross_validated
 from tests.conftest import ROOT, serving
-from tests.factories import fill, freeze, join, make_project, make_token, make_user, open_rows
+from tests.factories import (
+    PASSWORD,
+    fill,
+    freeze,
+    join,
+    make_project,
+    make_token,
+    make_user,
+    open_rows,
+)
 
 SECONDS = os.environ.get("ANNOTUNE_TEST_CONTRACT_SECONDS")
 PHASES = {"sqlite": "examples,fuzzing,stateful", "postgresql": "coverage"}
@@ -62,7 +71,9 @@ def ids(api: TestClient, ada: User, tmp_path: Path) -> dict[str, Any]:
         "search_id": searches[:1],
         "spare_search": searches[1],
         "spare_run": queued(api, project, "to be deleted")["id"],
-        "spare_token": api.post("/tokens", json={"name": "to be revoked"}).json()["id"],
+        "spare_token": api.post(
+            "/tokens", json={"name": "to be revoked", "password": PASSWORD}
+        ).json()["id"],
         "spare_project": make_project(ada, name="To be deleted").id,
         "import_id": [uploads[0], *imported],
         "spare_import": uploads[1],

@@ -97,14 +97,14 @@ def test_sixty_predictions_that_wait_leave_every_page_as_quick_as_before(
     monkeypatch: pytest.MonkeyPatch,
     broker_is: str,
 ) -> None:
-    monkeypatch.setattr("app.services.runs.predicting._PREDICT_TIMEOUT", 12.0)
+    monkeypatch.setattr("app.services.runs.predicting._PREDICT_TIMEOUT", 25.0)
     announce_a_worker()
     with SilentBroker() as silent:
         if broker_is == "there":
             request.getfixturevalue("broker")
         else:
             monkeypatch.setenv("ANNOTUNE_REDIS_URL", silent.url)
-            forget_everything()
+        forget_everything()  # that there was no broker a moment ago
         with serving(application) as address:
             look = _predict_and_look(address, make_token(ada), model, 60)
             statuses, took = asyncio.run(look)

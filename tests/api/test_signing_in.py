@@ -82,7 +82,6 @@ ELSEWHERE = (
     "\\\\evil.example",
     "/\t/evil.example",
     "/\n/evil.example",
-    "\x00//evil.example",
     " //evil.example",
     "/\r\nSet-Cookie: x=y",
     "///evil.example",

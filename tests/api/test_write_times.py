@@ -24,22 +24,31 @@ def test_no_request_holds_a_write_transaction_for_long(
     sqlite: str, settings: Settings, application: FastAPI, empty: bytes
 ) -> None:
     call_all(application, 20)  # imports and caches are nothing that a project's size decides
-    forget_everything()
-    (settings.data_dir / "annotune.sqlite3").write_bytes(empty)
-    results = call_all(application, SIZE)
-    wrong = [
-        f"{result.call.method} {result.call.path}: {result.status}, not {result.call.status}"
-        for result in results
-        if result.status != result.call.status
-    ]
-    assert not wrong, "\n".join(wrong)
-    slow = [
-        f"{result.call.method} {result.call.path} ({result.status}): {result.held.cpu * 1000:.0f} ms of work, "
-        f"{result.held.clock * 1000:.0f} ms in all, {result.held.statements} statements"
-        for result in results
-        if result.held.cpu > MAX_SECONDS or result.held.clock > MAX_WAIT
-    ]
-    assert not slow, "\n".join(slow)
+    slow: dict[str, str] = {}
+    for attempt in range(3):
+        forget_everything()
+        (settings.data_dir / "annotune.sqlite3").write_bytes(empty)
+        results = call_all(application, SIZE)
+        wrong = [
+            f"{result.call.method} {result.call.path}: {result.status}, not {result.call.status}"
+            for result in results
+            if result.status != result.call.status
+        ]
+        assert not wrong, "\n".join(wrong)
+        # The machine may take its time for something else within any call (a page fault, say), but not
+        # within the same one each time; a scan takes its time each time.
+        found = {
+            f"{result.call.method} {result.call.path}": (
+                f"({result.status}): {result.held.cpu * 1000:.0f} ms of work, "
+                f"{result.held.clock * 1000:.0f} ms in all, {result.held.statements} statements"
+            )
+            for result in results
+            if result.held.cpu > MAX_SECONDS or result.held.clock > MAX_WAIT
+        }
+        slow = found if not attempt else {name: found[name] for name in slow.keys() & found.keys()}
+        if not slow:
+            break
+    assert not slow, slow
 
 
 def test_every_route_that_changes_something_is_measured() -> None:

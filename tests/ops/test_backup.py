@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, func, make_url, select, text
 from typer.testing import CliRunner
 
 from app import db
-from app.cli import app
+from app.cli import command_line
 from app.cli.up import _only_one
 from app.db import session_scope
 from app.main import create_app
@@ -40,7 +40,7 @@ from tests.factories import (
 
 
 def annotune(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
+    return CliRunner().invoke(command_line(), [str(word) for word in words])
 
 
 def succeed(*words: object) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.cli.group import Program
 from app.db import session_scope
+from app.group.programs import Program
 from app.http.identity import COOKIE
 from app.models import ApiToken
 from app.services import jobs, runs
@@ -144,8 +144,8 @@ def site(
     forget_everything()
     for number in (0, 1):
         words = [sys.executable, "-P", "-m", "app.cli", "web", "--port", str(ports[number])]
-        services.group.start(Program(f"web-{number}", lambda words=words: words, stop_seconds=5))
-    proxy = Program("proxy", lambda: command, stop_seconds=5)
+        services.group.start(Program(f"web-{number}", words, stop_seconds=5))
+    proxy = Program("proxy", command, stop_seconds=5)
     services.group.start(proxy)
     for number in (0, 1):
         wait_for(

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, make_url, select, text
 from typer.testing import CliRunner
 
 from app import db
-from app.cli import app
+from app.cli import command_line
 from app.db import session_scope
 from app.migrate import head_revision, migrate
 from app.models import AuditEntry, DatasetVersion, Project, User
@@ -107,16 +107,16 @@ def test_going_back_is_restoring_the_backup_from_before(left_by_0_1: None, tmp_p
     files.mkdir(parents=True)
     for name in ("data.jsonl", "manifest.json"):
         (files / name).write_text("{}")
-    done = CliRunner().invoke(app, ["backup", str(tmp_path / "backup")])
+    done = CliRunner().invoke(command_line(), ["backup", str(tmp_path / "backup")])
     # The files of the fixture are not those that its database names: nothing damaged is taken along.
     assert "damaged" in done.output
     for path in files.iterdir():
         path.unlink()
-    done = CliRunner().invoke(app, ["backup", str(tmp_path / "backup")])
+    done = CliRunner().invoke(command_line(), ["backup", str(tmp_path / "backup")])
     assert done.exit_code == 0, done.output
     assert migrate()
     db.dispose()
-    done = CliRunner().invoke(app, ["restore", "--replace", str(tmp_path / "backup")])
+    done = CliRunner().invoke(command_line(), ["restore", "--replace", str(tmp_path / "backup")])
     assert done.exit_code == 0, done.output
     forget_everything()
     assert counts() == ROWS

@@ -12,7 +12,8 @@ from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, inspect, select
+from sqlalchemy.sql.visitors import iterate
 
 from app.errors import NotFound
 from app.models import ACTIVE_STATES, DatasetVersion, Import, Job, Run, new_id, now
@@ -97,7 +98,10 @@ def _needed(connection: Connection) -> list[str]:
     """Keys of the files that the database names, uploads first: they go when their import has ended."""
     storage = get_storage()
     found = dict.fromkeys(_promised(connection))
+    there = set(inspect(connection).get_table_names())
     for prefix, owners in OWNERS.items():
+        if not {table.name for table in iterate(owners) if isinstance(table, Table)} <= there:
+            continue  # the database is of an earlier release, which had no such files
         known = set(connection.scalars(owners))
         for name in storage.names(prefix):
             if name.replace(".", "/").split("/")[0] in known:
