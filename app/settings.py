@@ -1,6 +1,7 @@
 """Every setting, documented once. Each is read from the environment (prefix ANNOTUNE_) or a `.env` file."""
 
 import hashlib
+import json
 import os
 import tempfile
 from functools import cache
@@ -9,17 +10,21 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.wrong_settings import explain
+
 _SOCKET_PATH_BYTES = 100  # the system's sun_path ends at 108 (Linux) or 104 (macOS)
+_DATABASES = ("postgresql", "postgresql+psycopg", "sqlite", "sqlite+pysqlite")
+_BROKERS = ("redis", "rediss", "redis+socket", "unix")
 
 
 class Settings(BaseSettings):
     """How this installation runs. The defaults suit one person on a laptop."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ANNOTUNE_", env_file=".env", env_ignore_empty=True, extra="ignore"
+        env_prefix="ANNOTUNE_", env_file=".env", env_ignore_empty=True, extra="ignore", allow_inf_nan=False
     )
 
     data_dir: Path = Field(Path("data"), description="Folder for the database, files and runs.")
@@ -90,22 +95,23 @@ class Settings(BaseSettings):
     reconcile_seconds: float = Field(
         5, gt=0, description="How often each worker looks for jobs that were lost."
     )
-    model_dirs: list[Path] = Field(
+    model_dirs: Annotated[list[Path], NoDecode] = Field(
         default_factory=list,
-        description="Folders whose sub-folders may be used as base models, as a JSON list.",
+        description="Folders whose sub-folders may be used as base models, separated by commas or as a JSON list.",
     )
     hub_token: SecretStr | None = Field(
         None,
         description="Token of the hub, used only for what the next two settings name; public models need none.",
     )
-    hub_read: list[str] = Field(
+    hub_read: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="Whose private models anybody may train on with the token: owners or `owner/name`, "
-        "as a JSON list.",
+        "separated by commas or as a JSON list.",
     )
-    hub_push: list[str] = Field(
+    hub_push: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
-        description="Where anybody may push models with the token: owners or `owner/name`, as a JSON list.",
+        description="Where anybody may push models with the token: owners or `owner/name`, separated by commas or "
+        "as a JSON list.",
     )
     hub_url: str | None = Field(
         None,
@@ -141,6 +147,32 @@ class Settings(BaseSettings):
     )
     log_json: bool = Field(False, description="Write logs as JSON lines.")
 
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in _DATABASES:
+            raise ValueError("PostgreSQL or SQLite")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_broker(cls, value: str | None) -> str | None:
+        if value is not None:
+            url = urlsplit(value)
+            if url.scheme not in _BROKERS or not (url.hostname or url.path):
+                raise ValueError("Redis or Valkey")
+            _ = url.port  # raises ValueError for what is no number
+        return value
+
+    @field_validator("model_dirs", "hub_read", "hub_push", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith(("[", "{", '"')):
+            return json.loads(value)
+        return [part.strip() for part in value.split(",") if part.strip()]
+
     @field_validator("public_url")
     @classmethod
     def _an_origin(cls, value: str | None) -> str | None:
@@ -151,6 +183,7 @@ class Settings(BaseSettings):
             raise ValueError("give an address without a path, such as https://annotune.example.org")
         if url.query or url.fragment or url.username or url.password:
             raise ValueError("give an address alone, such as https://annotune.example.org")
+        _ = url.port  # raises ValueError for what is no number
         # As browsers write it in the header Origin.
         netloc = url.netloc.lower().removesuffix(":443" if url.scheme == "https" else ":80")
         return f"{url.scheme}://{netloc}"
@@ -210,5 +243,8 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """The settings of this process."""
-    return Settings()
+    """The settings of this process. Raises WrongSettings."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise explain(error, Settings.model_fields) from None

@@ -26,6 +26,10 @@ DIGESTS = "SHA256SUMS"
 """The file of a stored folder that has the digests of the others, as `sha256sum --check` reads it."""
 PART = ".part"
 """How the name of a file ends that is still being written."""
+_MAX_REMEMBERED = 10_000
+"""Files that a process remembers to be whole."""
+_MARKS = ("ETag", "etag", "md5Hash", "generation", "LastModified", "last_modified", "mtime", "created")
+"""What fsspec's file systems call that which changes with a file's content."""
 
 
 def is_full(error: BaseException | None) -> bool:
@@ -44,6 +48,7 @@ class Storage:
         self.fs, root = fsspec.core.url_to_fs(url)
         self._private = private
         self.root = str(root).rstrip("/")
+        self._whole: dict[str, tuple[str, tuple[object, ...]]] = {}
         self.is_local = isinstance(self.fs, LocalFileSystem)
 
     def path(self, key: str) -> str:
@@ -107,9 +112,35 @@ class Storage:
         """Raises Gone for a file that is missing, Damaged for one that is not what was stored. The digest takes
         reading all of it."""
         if size is not None and self.size(key) != size:
-            raise _damaged(key)
+            raise damaged(key)
         if sha256 is not None and self.sha256(key) != sha256:
-            raise _damaged(key)
+            raise damaged(key)
+
+    def verify(self, key: str, *, size: int | None, sha256: str) -> None:
+        """The same by size and digest, for those who ask often: a file is read once in the life of this process, and
+        after that only when the file system says that it has changed."""
+        self.check(key, size=size)
+        stamp = self._stamp(key)  # before it is read: a change while it is read is seen the next time
+        if stamp is not None and self._whole.get(key) == (sha256, stamp):
+            return
+        self.check(key, sha256=sha256)
+        if stamp is not None:
+            if len(self._whole) >= _MAX_REMEMBERED:
+                self._whole.clear()
+            self._whole[key] = (sha256, stamp)
+
+    def _stamp(self, key: str) -> tuple[object, ...] | None:
+        """What changes with the file's content; None if the file system says nothing of the sort. Raises Gone."""
+        path = self.path(key)
+        try:
+            if self.is_local:
+                stat = os.stat(path)
+                return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+            info = self.fs.info(path)
+        except FileNotFoundError:
+            raise _gone(key) from None
+        marks = tuple(str(info[name]) for name in _MARKS if info.get(name) is not None)
+        return (info.get("size"), *marks) if marks else None
 
     def check_folder(self, key: str, *, size: int | None, digests: bool) -> None:
         """The same for a folder: by the bytes of its files together and, with `digests`, by the digests that were
@@ -118,7 +149,7 @@ class Storage:
         if not names:
             raise _gone(key)
         if size is not None and sum(self.size(f"{key}/{name}") for name in names) != size:
-            raise _damaged(key)
+            raise damaged(key)
         if digests and self.fs.exists(self.path(f"{key}/{DIGESTS}")):
             with self.reading(f"{key}/{DIGESTS}") as stream:
                 lines = stream.read().decode().splitlines()
@@ -213,7 +244,8 @@ def _gone(key: str) -> Gone:
     )
 
 
-def _damaged(key: str) -> Damaged:
+def damaged(key: str) -> Damaged:
+    """What to raise for a file that is not what was stored."""
     return Damaged(
         _(
             "The stored file %(key)s is damaged: it is not what was stored. Whoever runs Annotune can restore it.",

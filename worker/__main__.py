@@ -19,7 +19,13 @@ def main(words: list[str]) -> int:
     gc.disable()
     from celery.utils.nodenames import default_nodename, host_format
 
-    from worker.celery_app import app
+    from app.errors import AnnotuneError
+
+    try:
+        from worker.celery_app import app
+    except AnnotuneError as error:  # the settings
+        print(error.message, file=sys.stderr)
+        return 1
 
     worker = app.Worker(
         queues=queues,

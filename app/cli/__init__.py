@@ -5,6 +5,8 @@ from importlib import import_module
 
 import typer
 
+from app.wrong_settings import WrongSettings
+
 _RUNNING = ("up", "web", "worker")
 
 
@@ -27,4 +29,8 @@ def command_line(*words: str) -> typer.Typer:
 
 def main() -> None:
     """The `annotune` command."""
-    command_line(*sys.argv[1:])()
+    try:
+        command_line(*sys.argv[1:])()
+    except WrongSettings as error:  # wherever they are asked for first
+        print(error.message, file=sys.stderr)
+        sys.exit(1)

@@ -77,7 +77,10 @@ def worker(
             "worker of its own: CUDA_VISIBLE_DEVICES=1 annotune worker --queues gpu --name gpu-1.",
             param_hint="--concurrency",
         )
-    data_folder.keep_private(get_settings())
+    with plain_errors():
+        settings = get_settings()
+        group.check_data_folder(settings)
+        data_folder.keep_private(settings)
     words = ["--queues", ",".join(chosen), "--concurrency", str(concurrency)]
     _become(["worker", *words, "--hostname", f"{node}@%h"])
 
@@ -102,7 +105,8 @@ def doctor(
     """Check what Annotune needs here; the exit code is 1 when something essential is missing."""
     from app.cli import doctor as checks
 
-    findings = checks.examine(get_settings(), quick=quick)
+    with plain_errors():
+        findings = checks.examine(get_settings(), quick=quick)
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         mark = "ok  " if finding.good else ("FAIL" if finding.essential else "note")

@@ -9,7 +9,7 @@ import orjson
 
 from app.formats.base import SPLITS, ReadOptions, Record, RowProblem
 from app.formats.bounds import MAX_ROW, parse_json, read_lines, text_problem, too_long
-from app.formats.encoding import open_text, undecodable
+from app.formats.encoding import open_text, unreadable
 from app.formats.tokens import Tokens, join, locate
 from app.i18n import gettext as _
 
@@ -48,7 +48,7 @@ def read_sentences(
         size += len(line)
         if size > MAX_ROW:
             raise too_long(sentence.row)
-        problem = undecodable(line, encoding)
+        problem = unreadable(line, encoding)
         if problem:
             bad = bad or RowProblem(number, problem)
             continue

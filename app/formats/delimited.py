@@ -15,7 +15,7 @@ from typing import IO, Any, Literal
 from app.errors import InvalidInput
 from app.formats.base import Message, ReadOptions, Record, RowProblem
 from app.formats.bounds import MAX_COLUMNS, MAX_ROW, batched, read_lines, too_long
-from app.formats.encoding import open_text, undecodable
+from app.formats.encoding import open_text, unreadable
 from app.formats.rows import guess_mapping, read_row
 from app.i18n import gettext as _
 from app.i18n import mark
@@ -55,7 +55,7 @@ class CsvReader:
                     ),
                 )
                 continue
-            problem = next(filter(None, (undecodable(cell, encoding) for cell in cells)), None)
+            problem = next(filter(None, (unreadable(cell, encoding) for cell in cells)), None)
             if problem:
                 yield RowProblem(number, problem)
                 continue
@@ -105,6 +105,9 @@ def read_table(
         else [str(i) for i in range(1, len(first) + 1)]
     )
 
+    if has_header and (nul := next((cell for cell in first if "\x00" in cell), None)) is not None:
+        raise InvalidInput.at("row 1", str(unreadable(nul, encoding)))
+
     def rows() -> Iterator[tuple[int, list[str]]]:
         if not has_header:
             yield 1, first
@@ -143,7 +146,7 @@ class _Lines:
         self._size += len(line)
         if self._size > MAX_ROW:
             raise too_long(self._row)
-        return line.replace("\x00", "")
+        return line
 
     def begin_row(self) -> None:
         """The next line begins a new row."""

@@ -6,6 +6,7 @@ import re
 from typing import IO, cast
 
 from app.errors import InvalidInput
+from app.formats import magic
 from app.formats.bounds import Gunzipped
 from app.i18n import gettext as _
 
@@ -27,9 +28,9 @@ _UNDECODED = re.compile("[\udc80-\udcff]")
 
 def uncompressed(stream: IO[bytes]) -> IO[bytes]:
     """The stream itself, or what is in it if it is gzip. Reading that raises InvalidInput."""
-    magic = stream.read(2)
+    head = stream.read(2)
     stream.seek(0)
-    return cast("IO[bytes]", Gunzipped(stream)) if magic == b"\x1f\x8b" else stream
+    return cast("IO[bytes]", Gunzipped(stream)) if head == b"\x1f\x8b" else stream
 
 
 def detect(sample: bytes) -> str:
@@ -59,14 +60,22 @@ def open_text(
     """The stream as text, with the encoding that was chosen or detected.
 
     Bytes that do not decode come through as lone surrogates, so that the reader can name their row
-    (`undecodable`). Raises InvalidInput for an unknown encoding or a broken gzip file.
+    (`unreadable`). Raises InvalidInput for an unknown encoding, a broken gzip file or a file of another kind.
     """
     try:
-        raw, sample = uncompressed(stream), b""
-        if encoding is None:
-            sample = raw.read(SAMPLE)
-            encoding = detect(sample)
-            raw.seek(0)
+        raw = uncompressed(stream)
+        sample = raw.read(magic.SIZE if encoding else SAMPLE)
+        raw.seek(0)
+        if kind := magic.kind_of(sample):
+            raise InvalidInput.at(
+                "file",
+                _(
+                    "This is not text: the file is %(kind)s. Unpack it, or save it as CSV, JSON Lines or Parquet.",
+                    kind=kind,
+                ),
+            )
+        is_chosen = encoding is not None
+        encoding = encoding or detect(sample)
         codec = codecs.lookup(encoding).name
         if not codecs.lookup(encoding)._is_text_encoding or codec in _NO_FILES:
             raise LookupError(encoding)
@@ -74,7 +83,7 @@ def open_text(
         raise InvalidInput.at(
             "encoding", _("There is no encoding “%(name)s”.", name=encoding)
         ) from None
-    if not codec.startswith(("utf-16", "utf-32")) and _is_binary(sample):
+    if not is_chosen and not codec.startswith(("utf-16", "utf-32")) and _is_binary(sample):
         raise InvalidInput.at(
             "file", _("This does not look like text: the file is of another kind.")
         )
@@ -85,8 +94,11 @@ def open_text(
     return io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline=newline), codec
 
 
-def undecodable(text: str, encoding: str, *, before: int = 0) -> str | None:
-    """A sentence about bytes of this text that did not decode, or None; `before` characters came before it."""
+def unreadable(text: str, encoding: str, *, before: int = 0) -> str | None:
+    """A sentence about bytes of this text that did not decode, or that no text has; None if there are none.
+    `before` characters came before it."""
+    if (nul := text.find("\x00")) >= 0:
+        return _("Character %(place)s is a NUL, which no text has.", place=before + nul + 1)
     bad = None if text.isascii() else _UNDECODED.search(text)
     if bad is None:
         return None

@@ -12,7 +12,7 @@ from io import TextIOBase
 from typing import IO
 
 from app.errors import InvalidInput
-from app.formats.encoding import open_text, undecodable
+from app.formats.encoding import open_text, unreadable
 from app.i18n import gettext as _
 
 MAX_LINE = 1_000_000
@@ -192,7 +192,7 @@ def _rows(stream: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
         for number, line in enumerate(_lines(lines), 1):
             if len(line) >= MAX_LINE:
                 raise _wrong(number, _("It is longer than %(n)s characters.", n=f"{MAX_LINE:,}"))
-            problem = undecodable(line, encoding)
+            problem = unreadable(line, encoding)
             if problem:
                 raise _wrong(number, problem)
             line = line.rstrip("\n").removesuffix("\r")

@@ -7,7 +7,7 @@ import orjson
 
 from app.formats.base import Message, ReadOptions, Record, RowProblem
 from app.formats.bounds import parse_json, read_lines
-from app.formats.encoding import open_text, undecodable
+from app.formats.encoding import open_text, unreadable
 from app.formats.json_stream import read_values
 from app.formats.rows import read_row
 from app.i18n import gettext as _
@@ -28,7 +28,7 @@ class JsonlReader:
         for number, line in enumerate(read_lines(lines), 1):
             if not line.strip():
                 continue
-            problem = undecodable(line, encoding)
+            problem = unreadable(line, encoding)
             if problem:
                 yield RowProblem(number, problem)
                 continue

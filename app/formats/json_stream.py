@@ -8,7 +8,7 @@ from typing import Any
 
 from app.errors import InvalidInput
 from app.formats.bounds import check_dense, too_long
-from app.formats.encoding import undecodable
+from app.formats.encoding import unreadable
 from app.i18n import gettext as _
 from app.storable import MAX_DEPTH
 
@@ -169,7 +169,7 @@ class _Source:
         if not piece:
             self._ended = True
             return False
-        if problem := undecodable(piece, self._encoding, before=self._read):
+        if problem := unreadable(piece, self._encoding, before=self._read):
             raise InvalidInput.at("file", problem)
         self._read += len(piece)
         self._line, self._column = self._position(self._at)

@@ -5,7 +5,7 @@ from typing import IO
 
 from app.formats.base import ReadOptions, Record, RowProblem
 from app.formats.bounds import read_lines, text_problem
-from app.formats.encoding import open_text, undecodable
+from app.formats.encoding import open_text, unreadable
 from app.i18n import mark
 
 
@@ -24,5 +24,5 @@ class TextReader:
             text = line.rstrip("\n")
             if not text.strip():
                 continue
-            problem = undecodable(text, encoding) or text_problem(text)
+            problem = unreadable(text, encoding) or text_problem(text)
             yield RowProblem(number, problem) if problem else Record(text=text, row=number)

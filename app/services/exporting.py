@@ -15,7 +15,7 @@ from app.i18n import gettext as _
 from app.models import DatasetVersion, Project
 from app.services import audit
 from app.services.access import Actor, project_for
-from app.services.versions import data_key, ready
+from app.services.versions import data_key, ready, verify
 from app.storage import get_storage
 from app.tasks import get_task
 
@@ -82,7 +82,7 @@ def open_export(
     version = ready(session, actor, project_id, number)
     writer = _writer(project, format_name)
     storage, key = get_storage(), data_key(version.id)
-    storage.check(key, size=version.size)
+    verify(version)  # here, before anything is sent
     parts = [_slug(project.name), f"v{number}", *([split] if split else [])]
     filename = f"{'-'.join(parts)}.{writer.extension}"
     if format_name == "jsonl" and split is None:
@@ -139,7 +139,8 @@ def notes(session: Session, actor: Actor, project_id: str, number: int, format_n
 
 
 def records(version: DatasetVersion, split: str | None = None) -> Iterator[Record]:
-    """The examples of a version, in its order; `row` is the example's id."""
+    """The examples of a version, in its order; `row` is the example's id. Raises Gone or Damaged before the first."""
+    verify(version)
     with get_storage().reading(data_key(version.id)) as stream:
         for line in stream:
             item = orjson.loads(line)

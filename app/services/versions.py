@@ -27,7 +27,7 @@ from app.models import (
 from app.services import audit, jobs, label_sets
 from app.services.access import Actor, project_for
 from app.services.projects import instruction
-from app.storage import get_storage
+from app.storage import damaged, get_storage
 from app.strict import StrictModel
 from app.tasks import get_task
 
@@ -211,6 +211,11 @@ def ready(session: Session, actor: Actor, project_id: str, number: int) -> Datas
     return version
 
 
+def verify(version: DatasetVersion) -> None:
+    """That the data of a written version is what was stored. Raises Gone or Damaged."""
+    get_storage().verify(data_key(version.id), size=version.size, sha256=str(version.sha256))
+
+
 def newest_ready(session: Session, project_id: str) -> int | None:
     """The number of the newest version whose file is written, for somebody who sees the project."""
     return session.scalar(
@@ -241,10 +246,17 @@ def list_ready(
 
 
 def manifest(session: Session, actor: Actor, project_id: str, number: int) -> dict[str, Any]:
-    """What stands beside a version's data. Raises Conflict while it is not written."""
+    """What stands beside a version's data. Raises Conflict while it is not written, Gone or Damaged."""
     version = ready(session, actor, project_id, number)
-    with get_storage().reading(manifest_key(version.id)) as stream:
-        found: dict[str, Any] = orjson.loads(stream.read())
+    key = manifest_key(version.id)
+    with get_storage().reading(key) as stream:
+        try:
+            found: dict[str, Any] = orjson.loads(stream.read())
+            digest = found["version"]["sha256"]
+        except (ValueError, LookupError, TypeError):
+            digest = None
+    if digest != version.sha256:
+        raise damaged(key)
     return found
 
 

@@ -1,0 +1,91 @@
+"""A wrong setting is one line that says what it takes, in whatever command meets it, and never its value."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from app.settings import get_settings
+from app.wrong_settings import WrongSettings
+
+WRONG = {
+    "PUBLIC_URL": ["foo", "https://x:port", "https://x/path", "http://[x"],
+    "PORT": ["abc", "0", "65536"],
+    "TRUSTED_PROXIES": ["garbage", "10.0.0.0/99"],
+    "LOCK_SECONDS": ["0", "inf", "nan", "soon"],
+    "STATEMENT_SECONDS": ["-1"],
+    "MAX_UPLOAD_MB": ["0", "1.5"],
+    "MAX_CONNECTIONS": ["9"],
+    "SECURE_COOKIES": ["perhaps"],
+    "HUB_PUSH": ['["our-team"', '{"a": 1}', "[1]"],
+    "MODEL_DIRS": ["[[]]"],
+    "TRAIN_THREADS": ["0"],
+    "DATABASE_URL": ["mysql://u:hush@h/x", "hush", "postgresql+asyncpg://h/x"],
+    "REDIS_URL": ["amqp://u:hush@h", "redis://:hush@h:port/0"],
+    "MLFLOW_URL": ["ftp://u:hush@h"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in WRONG.items() for v in values])
+def test_each_wrong_setting_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"ANNOTUNE_{name}", value)
+    get_settings.cache_clear()
+    with pytest.raises(WrongSettings) as raised:
+        get_settings()
+    line = str(raised.value)
+    assert line.startswith(f"ANNOTUNE_{name} is wrong. It takes ")
+    assert ", such as " in line
+    assert "\n" not in line
+    assert "hush" not in line
+    get_settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("value", "owners"),
+    [
+        ("our-team", ["our-team"]),
+        ("our-team, ada/reviews,", ["our-team", "ada/reviews"]),
+        ('["our-team", "ada/reviews"]', ["our-team", "ada/reviews"]),
+    ],
+)
+def test_lists_are_separated_by_commas_or_json(
+    monkeypatch: pytest.MonkeyPatch, value: str, owners: list[str]
+) -> None:
+    monkeypatch.setenv("ANNOTUNE_HUB_PUSH", value)
+    get_settings.cache_clear()
+    assert get_settings().hub_push == owners
+    get_settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["app.cli", "up"],
+        ["app.cli", "web"],
+        ["app.cli", "worker"],
+        ["app.cli", "doctor"],
+        ["app.cli", "migrate"],
+        ["app.cli", "projects"],
+        ["app.cli", "backup", "x"],
+        ["app.server"],
+        ["worker", "--queues", "cpu"],
+    ],
+)
+def test_every_command_says_it_and_ends_with_1(words: list[str]) -> None:
+    wrong = {"ANNOTUNE_PORT": "abc", "ANNOTUNE_DATABASE_URL": "mysql://u:hush@h/x"}
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        env={**os.environ, **wrong},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    lines = done.stderr.splitlines()
+    assert [line.split()[0] for line in lines] == ["ANNOTUNE_DATABASE_URL", "ANNOTUNE_PORT"]
+    assert "PostgreSQL or SQLite" in lines[0]
+    assert "hush" not in done.stderr + done.stdout
