@@ -317,7 +317,9 @@ def test_a_replacement_confirmed_after_what_stood_was_replaced_is_settled(
     workplace: Workplace,
 ) -> None:
     bo = make_user("Bo")
-    project = workplace.project("sentiment", [{"text": "Fine.", "annotation": POSITIVE}, "A.", "B."])
+    project = workplace.project(
+        "sentiment", [{"text": "Fine.", "annotation": POSITIVE}, "A.", "B."]
+    )
     join(project, workplace.ada, reviewer=bo)
     example = example_of(project, "Fine.").id
     bench = workplace.label(workplace.ada, project, example)

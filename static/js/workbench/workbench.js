@@ -201,7 +201,9 @@ export class Workbench {
   async #confirm(item) {
     const current = await this.outbox.persist(() => this.api.example(item.id));
     if (current.base !== item.base && !this.#looksTheSame(current)) return this.#settle(current, this.payload, t("said_meanwhile"));
+    const wasJustSaved = this.#stored === this.#snapshot();
     await this.#advance(item.id);
+    if (!wasJustSaved && !find("#said").textContent) this.say(t("not_changed"));
   }
 
   /**
@@ -243,9 +245,9 @@ export class Workbench {
     const { mine } = current;
     const newest = [mine, ...current.others].find((said) => said?.annotation_id === current.base);
     const columns = [
-      ...(standing ? [this.banner.column(t("stands"), standing)] : []),
+      ...(standing ? [this.banner.standing(standing)] : []),
       ...(newest && newest.annotation_id !== standing?.annotation_id
-        ? [this.banner.column(t(newest === mine ? "you_said" : "also_said"), newest)]
+        ? [this.banner.beside(newest)]
         : []),
       { title: t("yours"), lines: this.editor.describe(payload), comment: this.comment.value },
     ];
@@ -327,8 +329,9 @@ export class Workbench {
         const older = items.find((item) => !this.trail.ids.includes(item.id));
         if (older) this.trail.prepend(older.id);
       }
-      if (this.trail.before === undefined) this.say(t("nothing_before"));
-      else await this.#fetch(this.trail.before);
+      const before = this.#item ? this.trail.before : this.trail.ids[this.trail.at];
+      if (before === undefined) this.say(t("nothing_before"));
+      else await this.#fetch(before);
     });
   }
 
@@ -363,6 +366,8 @@ export class Workbench {
 
   #close() {
     this.#item = null;
+    this.#done = [];
+    this.#undone = [];
     this.lease.watch(null);
     find("#desk").hidden = true;
     this.#listDrafts();
@@ -436,7 +441,7 @@ export class Workbench {
   #around(item) {
     showProgress(item.progress);
     showFacts(item);
-    this.banner.show(item, this.drafts.aside(item.id));
+    this.banner.show(item, this.drafts.aside(item.id), this.payload);
     this.#listDrafts();
     for (const button of document.querySelectorAll("[data-do=save]")) {
       /** @type {HTMLElement} */ (button).hidden = item.access === "read";
@@ -466,6 +471,7 @@ export class Workbench {
   #set(payload) {
     this.payload = payload;
     this.editor.render(payload);
+    this.banner.follow(payload);
     this.#buttons();
     this.#keepDraft();
   }
@@ -511,6 +517,8 @@ export class Workbench {
       this.say(t("undone"));
     } else if (this.#last !== null && this.#last !== this.#item?.id) {
       this.open(this.#last);
+    } else if (!this.#item) {
+      this.#previous();
     }
   }
 
