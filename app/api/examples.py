@@ -96,6 +96,7 @@ class SaidRead(Answer):
     revision: int
     payload: dict[str, Any] | None = Field(description="In its task's form; null for a skip.")
     skipped: bool
+    proposal: bool = Field(description="Kept beside what stood: it never stood itself.")
     comment: str
     by: AuthorRead | None = Field(description="Null for an import, or if the account is gone.")
     source: Literal["person", "import"]
@@ -123,7 +124,7 @@ class WorkItemRead(Answer):
         "reviewers wrote, on examples that they said something of."
     )
     changed: bool = Field(
-        description="What the asking person said has been replaced by somebody else's."
+        description="What the asking person said stood, and has been replaced by somebody else's."
     )
     access: Literal["write", "replace", "propose", "read"] = Field(
         description="What the asking person may do: write as they like; replace what somebody else said; "

@@ -98,7 +98,9 @@ def save(
     annotation = _store(session, actor, project, example, newest, draft)
     is_first = annotation.revision == 1
     if draft.effect == "propose":
-        people = {actor.user_id: Change(annotated=int(is_first))}
+        # Whoever keeps theirs beside what stands has seen what stands.
+        seen = 0 if is_first else _forget_unseen(session, example_id, actor.user_id)
+        people = {actor.user_id: Change(annotated=int(is_first), changed=-seen)}
         stands = standing.payload if standing else None
         by = remarks.update(session, actor, annotation, stands, people)
         contributions.add(session, project_id, people, **by)
@@ -158,6 +160,7 @@ def history(
         annotation: Annotation = row.Annotation
         is_changed = (
             annotation.payload is not None
+            and not annotation.is_proposal
             and row.gold_id is not None
             and row.gold_id > annotation.id
             and row.gold_by != actor.user_id

@@ -34,6 +34,8 @@ class Said:
     revision: int
     payload: dict[str, Any] | None
     skipped: bool
+    proposal: bool
+    """Kept beside what stood: it never stood itself."""
     comment: str
     by: Author | None
     """None: an import, or somebody whose account is gone."""
@@ -84,7 +86,7 @@ class WorkItem:
     comments: list[Comment]
     """What others wrote, the newest first. An annotator reads those of reviewers, on what they said something of."""
     changed: bool
-    """What this person said was replaced by somebody else's."""
+    """What this person said stood, and was replaced by somebody else's."""
     access: Access
     access_reason: str
     """Why it is not "write", in words for the person."""
@@ -166,6 +168,7 @@ def said_of(session: Session, example: Example) -> list[Said]:
             revision=annotation.revision,
             payload=annotation.payload,
             skipped=annotation.payload is None,
+            proposal=annotation.is_proposal,
             comment=annotation.comment,
             by=Author(annotation.user_id, name) if annotation.user_id else None,
             source=annotation.source,
@@ -245,6 +248,7 @@ def _is_changed(mine: Said | None, standing: Said | None, actor: Actor) -> bool:
     return (
         mine is not None
         and mine.payload is not None
+        and not mine.proposal
         and standing is not None
         and not _is_by(standing, actor)
         and standing.annotation_id > mine.annotation_id

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from app.errors import InvalidInput, Problem
 from app.evaluation.spans import Place
@@ -28,6 +29,10 @@ MAX_TEXT = 1_000_000
 """Characters of one text."""
 
 
+_PLAIN = "plain_words"
+"""The type of an error whose sentence says itself where it is."""
+
+
 class Label(BaseModel):
     """One label of a schema, as people see it."""
 
@@ -46,13 +51,17 @@ class Label(BaseModel):
 
 
 def check_labels(labels: Sequence[Label]) -> list[Label]:
-    """Labels with distinct names and hotkeys, or ValueError naming the twin."""
+    """Labels with distinct names and hotkeys, or an error of pydantic's naming the twin."""
     for attribute in ("name", "hotkey"):
         seen: set[str] = set()
         for label in labels:
             value = getattr(label, attribute)
             if value is not None and value in seen:
-                raise ValueError(f"two labels have the {attribute} {value!r}: make them different")
+                if attribute == "name":
+                    words = _("Two labels have the same name, “%(name)s”.", name=value)
+                else:
+                    words = _("Two labels have the same key, “%(key)s”.", key=value)
+                raise PydanticCustomError(_PLAIN, "{words}", {"words": words})
             if value is not None:
                 seen.add(value)
     return list(labels)
@@ -268,13 +277,15 @@ def parse(model: type[Model], data: object, message: str, *, strict: bool | None
     try:
         return model.model_validate(data, strict=strict)
     except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
         problems = [
             Problem(
                 ".".join(str(part) for part in item["loc"]) or _ALL,
                 item["msg"].removeprefix("Value error, "),
             )
-            for item in error.errors(include_url=False, include_context=False, include_input=False)
+            for item in errors
         ]
         first = problems[0]
-        where = "" if first.where == _ALL else f"{first.where}: "
+        is_plain = errors[0]["type"] == _PLAIN
+        where = "" if is_plain or first.where == _ALL else f"{first.where}: "
         raise InvalidInput(f"{message} {where}{first.message}", problems) from error

@@ -16,8 +16,11 @@ def strings() -> dict[str, str]:
         "choose_label": _("Choose a label first, or skip the example."),
         "comment_said": _("Comment: {comment}"),
         "crosses": _("This would cross “{words}”: one must lie wholly inside the other."),
+        "discard": _("Discard"),
+        "discard_draft": _("Discard the draft of #{id}"),
         "draft_aside": _("Your unsaved changes began before what stands now."),
         "draft_restored": _("Your unsaved changes are back."),
+        "drafts": _("Drafts not saved ({n})"),
         "drop_mine": _("Leave it as it is"),
         "keep_beside": _("Keep mine beside it"),
         "log_in": _("Log in again"),
@@ -27,11 +30,13 @@ def strings() -> dict[str, str]:
         "n_held": _("Just being labelled by others: {n}."),
         "n_skipped": _("Skipped: {n}, of them by you: {mine}."),
         "not_skipped": _("Not skipped: {name} labelled it meanwhile."),
+        "not_changed": _("Nothing was changed."),
         "nothing_before": _("There is nothing before this one."),
         "nothing_changed": _("Nobody has changed what you labelled."),
         "nothing_yet": _("You have not labelled anything here yet."),
         "only_blanks": _("There are only blanks in this selection."),
         "only_here": _("(only here)"),
+        "open_draft": _("Open the draft of #{id}"),
         "others_unsent": _(
             "Somebody else has unsent work in this browser ({n}). It waits until they log in again, "
             "and is not sent in your name."
@@ -39,11 +44,11 @@ def strings() -> dict[str, str]:
         "pick_argument": _("Pick an argument of the predicate first."),
         "predicate_first": _("Mark a predicate first: select its word and press ⇧P."),
         "predicate_tag": _("predicate"),
-        "progress": _("{done} of {total} labelled · {mine} by you"),
+        "progress": _("{done} of {total} labelled · you worked on {mine}"),
         "proposed": _("Kept beside what stands."),
         "refused_late": _(
             "What you saved while the connection was down no longer fits ({n}): "
-            "somebody was quicker, or the labels have changed. It is kept as a draft:"
+            "somebody was quicker, or the labels have changed. It is kept among the drafts."
         ),
         "reload": _("Reload the page"),
         "remove": _("Remove"),
@@ -52,6 +57,9 @@ def strings() -> dict[str, str]:
         "replace_with_mine": _("Replace it with mine"),
         "replaced": _("{words}: {label}, instead of “{instead}”. Undo brings it back."),
         "restored": _("Back in the queue: {n}."),
+        "said_meanwhile": _(
+            "Something was said of this example meanwhile. Look at it, then choose."
+        ),
         "same_said": _("{name} said the same meanwhile."),
         "save_mine": _("Save mine"),
         "save_propose": _("Keep beside it, and next"),

@@ -95,3 +95,21 @@ def test_a_key_of_old_gives_way_to_a_free_one_and_the_settings_say_so(
         },
     )
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "Two labels have the same key"), ("zh", "有两个标签使用了相同的按键")],
+)
+def test_twins_are_refused_in_plain_words(quick_site: Site, language: str, words: str) -> None:
+    ada = make_user("Ada", admin=True)
+    project = make_project(ada, "ner")
+    form = {"label_name": ["A", "B"], "label_title": ["", ""], "label_color": ["#2563eb"] * 2}
+    form |= {"label_hotkey": ["2", "2"], "label_description": ["", ""], "mode": ["flat"]}
+    headers = {"Accept-Language": language}
+    address = f"/projects/{project.id}/settings"
+    answer = quick_site.browser(ada).post(address, data=form, headers=headers)
+    assert answer.status_code == 422
+    assert f"{words}" in answer.text
+    assert "labels: " not in answer.text
+    assert "hotkey &#39;" not in answer.text

@@ -360,3 +360,21 @@ def test_spans_are_trimmed_and_blank_ones_refused(
         assert (answer.status_code, answer.json()["payload"]) == (201, stored)
         again = api.post(f"/projects/{project.id}/examples/{example}/annotations", json=words)
         assert again.json() == answer.json()
+
+
+def test_who_only_proposed_is_told_of_no_change(project: Project, call: Call) -> None:
+    ann, bo, cy = call("Ann"), call("Bo"), call("Cy", "reviewer")
+    example = take(ann, project)["id"]
+    assert say(bo, project, example, "negative", effect="propose").status_code == 201
+    base = look(ann, project, example)["base"]
+    base = say(ann, project, example, "positive", base=base).json()["base"]
+    item = look(bo, project, example)
+    assert (item["changed"], item["mine"]["proposal"]) == (False, True)
+    (said,) = bo.get(f"/projects/{project.id}/mine").json()["items"]
+    assert (said["changed"], said["stands"]) == (None, False)
+    # Whoever keeps theirs beside what has replaced it has seen that it was replaced.
+    say(cy, project, example, "neutral", base=base, effect="replace")
+    assert progress(ann, project)["changed"] == 1
+    say(ann, project, example, "positive", effect="propose")
+    assert progress(ann, project)["changed"] == 0
+    assert not look(ann, project, example)["changed"]

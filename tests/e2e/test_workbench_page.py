@@ -104,3 +104,27 @@ def test_a_change_in_a_long_text_draws_only_what_changes(workplace: Workplace) -
     expect(bench.page.locator("#entities li")).to_have_count(len(spans) + 1)
     shown = bench.text.evaluate("text => text.textContent")
     assert shown == text
+
+
+def test_on_a_phone_nothing_is_squeezed(workplace: Workplace) -> None:
+    row = {"text": "Fine.", "annotation": {"labels": ["positive"]}}
+    project = workplace.project("sentiment", ["Open.", row])
+    phone = {"viewport": {"width": 390, "height": 700}}
+    bench = workplace.label(workplace.ada, project, **phone)
+    bench.press("Enter")
+    expect(bench.said).to_contain_text("Choose a label first")
+    height = "said => said.getBoundingClientRect().height / parseFloat(getComputedStyle(said).lineHeight)"
+    assert bench.said.evaluate(height) < 2.5
+    bench.press("?")
+    help_ = bench.page.locator("#help")
+    expect(help_).to_be_visible()
+    assert help_.evaluate("dialog => dialog.scrollTop") == 0
+    bench.page.keyboard.press("Escape")
+    bench.page.goto(workplace.address(project, example_of(project, "Fine.").id))
+    expect(bench.banner).to_be_visible()
+    bench.press("3")
+    tops = bench.page.evaluate(
+        """() => [document.querySelector("#banner"), document.querySelector("#text")].flatMap(
+          (one) => [one.getBoundingClientRect().top, one.getBoundingClientRect().bottom])"""
+    )
+    assert tops[2] - tops[1] >= 8

@@ -287,3 +287,133 @@ def test_a_full_server_is_waited_for_as_long_as_it_says(workplace: Workplace) ->
     context.clock.run_for(4_000)
     expect(bench.text).to_have_text("Bad.")
     assert (len(tries), gold_of(project, "Good.")) == (2, POSITIVE)
+
+
+@pytest.mark.parametrize("key", ["1", "Enter"])
+def test_ones_own_label_confirmed_after_somebody_replaced_it_is_settled(
+    workplace: Workplace, key: str
+) -> None:
+    bo, cai = make_user("Bo"), make_user("Cai")
+    project = workplace.project("sentiment", ["Fine.", "Next one.", "Last one."])
+    join(project, workplace.ada, reviewer=bo)
+    join(project, workplace.ada, annotator=cai)
+    bench = workplace.label(cai, project)
+    expect(bench.text).to_have_text("Fine.")
+    bench.press("1", "Shift+B")
+    expect(bench.text).to_have_text("Fine.")
+    reviewer = workplace.label(bo, project, example_of(project, "Fine.").id)
+    reviewer.press("3", "Enter")
+    expect(reviewer.text).not_to_have_text("Fine.")
+    bench.page.keyboard.press(key)
+    expect(bench.conflict).to_contain_text("Bo")
+    bench.page.keyboard.press("3")
+    bench.settled()
+    expect(bench.text).not_to_have_text("Fine.")
+    assert gold_of(project, "Fine.") == NEGATIVE
+    assert annotations(project)[-1] == ("Cai", POSITIVE)
+
+
+def test_a_replacement_confirmed_after_what_stood_was_replaced_is_settled(
+    workplace: Workplace,
+) -> None:
+    bo = make_user("Bo")
+    project = workplace.project(
+        "sentiment", [{"text": "Fine.", "annotation": POSITIVE}, "A.", "B."]
+    )
+    join(project, workplace.ada, reviewer=bo)
+    example = example_of(project, "Fine.").id
+    bench = workplace.label(workplace.ada, project, example)
+    expect(bench.text).to_have_text("Fine.")
+    other = workplace.label(bo, project, example)
+    other.press("3", "Enter")
+    expect(other.text).to_have_text("A.")
+    bench.page.keyboard.press("Enter")
+    expect(bench.conflict).to_contain_text("Bo")
+    bench.page.keyboard.press("2")
+    bench.settled()
+    expect(bench.conflict).to_be_hidden()
+    assert gold_of(project, "Fine.") == POSITIVE
+    # Nothing happened meanwhile: nothing is asked, nothing is written.
+    bench.page.goto(workplace.address(project, example))
+    said = len(annotations(project))
+    bench.press("Enter")
+    expect(bench.text).to_have_text("B.")
+    assert len(annotations(project)) == said
+
+
+def test_an_unsent_save_that_no_longer_fits_is_listed_until_it_is_settled(
+    workplace: Workplace,
+) -> None:
+    bo, cai = make_user("Bo"), make_user("Cai")
+    project = workplace.project("sentiment", ["Fine.", "Good.", "Next one.", "Last one."])
+    join(project, workplace.ada, annotator=bo)
+    join(project, workplace.ada, annotator=cai)
+    ids = [example_of(project, text).id for text in ("Fine.", "Good.")]
+    bench = workplace.label(cai, project, ids[0])
+    page = bench.page
+    expect(bench.text).to_have_text("Fine.")
+    prefix = f"annotune.outbox.{cai.id}.{project.id}."
+    for example in ids:
+        saving = {"payload": POSITIVE, "skipped": False, "comment": "", "base": 0, "seconds": 1}
+        pending = {"example": example, "saving": {**saving, "effect": "stand"}}
+        pending["saving"]["client_key"] = f"key-{example}"
+        page.evaluate(
+            "([key, value]) => localStorage.setItem(key, JSON.stringify(value))",
+            [f"{prefix}key-{example}", pending],
+        )
+    lease_ends(project)
+    workplace.label(bo, project, ids[0]).press("3")
+    workplace.label(bo, project, ids[1]).press("3")
+    page.goto(workplace.address(project))
+    expect(page.locator("#problem")).to_contain_text("no longer fits (2)")
+    page.reload()
+    drafts = page.locator("#drafts")
+    expect(drafts).to_contain_text("Drafts not saved (2)")
+    drafts.locator("summary").click()
+    # What is done to the example meanwhile takes nothing away.
+    page.get_by_role("button", name=f"Open the draft of #{ids[0]}").click()
+    expect(bench.text).to_have_text("Fine.")
+    bench.press("2", "Control+z")
+    page.reload()
+    expect(drafts).to_contain_text("Drafts not saved (2)")
+    page.goto(workplace.address(project, ids[0]))
+    bench.banner.get_by_role("button", name="Use this one").click()
+    bench.press("Enter")
+    expect(drafts).to_contain_text("Drafts not saved (1)")
+    assert annotations(project)[-1] == ("Cai", POSITIVE)
+    drafts.locator("summary").click()
+    page.get_by_role("button", name=f"Discard the draft of #{ids[1]}").click()
+    expect(drafts).to_be_hidden()
+    assert bench.errors == []
+
+
+def test_what_stands_is_shown_beside_a_draft_that_differs(workplace: Workplace) -> None:
+    project = workplace.project("sentiment", [{"text": "Fine.", "annotation": POSITIVE}, "Open."])
+    bench = workplace.label(workplace.ada, project, example_of(project, "Fine.").id)
+    expect(bench.banner).to_contain_text("came with the import")
+    expect(bench.banner.locator(".comparison")).to_have_count(0)
+    bench.press("3")
+    expect(bench.banner).to_contain_text("What stands")
+    bench.page.reload()
+    expect(bench.banner.locator(".comparison")).to_contain_text("Positive")
+    expect(bench.said).to_have_text("Your unsaved changes are back.")
+    bench.press("1")
+    expect(bench.banner.locator(".comparison")).to_have_count(0)
+
+
+def test_confirming_what_stands_says_that_nothing_was_changed(workplace: Workplace) -> None:
+    project = workplace.project("sentiment", [{"text": "Fine.", "annotation": POSITIVE}, "Open."])
+    bench = workplace.label(workplace.ada, project, example_of(project, "Fine.").id)
+    bench.press("Enter")
+    expect(bench.text).to_have_text("Open.")
+    expect(bench.said).to_have_text("Nothing was changed.")
+    # At the end, undo goes back to what was labelled last, over a reload as well.
+    bench.press("1")
+    expect(bench.page.locator("#finished")).to_be_visible()
+    bench.press("Control+z")
+    expect(bench.text).to_have_text("Open.")
+    bench.page.goto(workplace.address(project))
+    expect(bench.page.locator("#finished")).to_be_visible()
+    bench.press("Control+z")
+    expect(bench.page.locator("#desk")).to_be_visible()
+    expect(bench.text).to_have_text("Open.")

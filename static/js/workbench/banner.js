@@ -13,6 +13,13 @@ import { t } from "./strings.js";
  */
 
 export class Banner {
+  /** @type {WorkItem | null} */
+  item = null;
+  /** @type {import("./drafts.js").Draft | null} */
+  draft = null;
+  /** Whether what stands is shown, because this person's differs. */
+  isBeside = false;
+
   /**
    * @param {string} me the person's id
    * @param {(payload: Payload) => Line[]} describe
@@ -28,19 +35,36 @@ export class Banner {
   /**
    * @param {WorkItem} item
    * @param {import("./drafts.js").Draft | null} draft unsaved changes that began before what stands now
+   * @param {Payload} payload what this person works on
    */
-  show(item, draft) {
+  show(item, draft, payload) {
+    this.item = item;
+    this.draft = draft;
+    this.isBeside = this.#differs(payload);
     const columns = this.#columns(item, draft);
     const words = [
       item.changed && item.standing ? t("changed_by", { name: this.nameOf(item.standing) }) : "",
       item.access === "write" ? "" : item.access_reason,
       draft ? t("draft_aside") : "",
     ].filter(Boolean);
-    this.root.hidden = !words.length && columns.length < 2;
+    const isCompared = columns.length > 1 || this.isBeside;
+    this.root.hidden = !words.length && !isCompared;
     this.root.replaceChildren(
       ...(words.length ? [h("p", {}, words.join(" "))] : []),
-      ...(columns.length > 1 ? [comparison(columns)] : []),
+      ...(isCompared ? [comparison(columns)] : []),
     );
+  }
+
+  /** This person goes on: what somebody else said stays in sight as long as theirs differs. @param {Payload} payload */
+  follow(payload) {
+    if (this.item && this.isBeside !== this.#differs(payload)) this.show(this.item, this.draft, payload);
+  }
+
+  /** @param {Payload} payload */
+  #differs(payload) {
+    const standing = this.item?.standing;
+    if (!standing || standing.by?.id === this.me) return false;
+    return standing.payload !== payload && JSON.stringify(standing.payload) !== JSON.stringify(payload);
   }
 
   /** @param {Said} said */
@@ -50,14 +74,30 @@ export class Banner {
   }
 
   /**
-   * One column of a comparison.
-   * @param {string} title
+   * A column of a comparison: what stands.
    * @param {Said} said
    * @returns {import("./comparison.js").Column}
    */
-  column(title, said) {
-    const lines = said.payload && this.describe(said.payload);
-    return { title, detail: `${this.nameOf(said)} · ${when(said.created_at)}`, lines, comment: said.comment };
+  standing(said) {
+    return { ...this.#column(t("stands"), said), detail: `${this.nameOf(said)} · ${when(said.created_at)}` };
+  }
+
+  /**
+   * A column of a comparison: what does not stand.
+   * @param {Said} said
+   * @returns {import("./comparison.js").Column}
+   */
+  beside(said) {
+    if (said.by?.id === this.me) return this.#column(t("you_said"), said);
+    return { ...this.#column(t("also_said"), said), detail: `${this.nameOf(said)} · ${when(said.created_at)}` };
+  }
+
+  /**
+   * @param {string} title
+   * @param {Said} said
+   */
+  #column(title, said) {
+    return { title, detail: when(said.created_at), lines: said.payload && this.describe(said.payload), comment: said.comment };
   }
 
   /**
@@ -69,11 +109,10 @@ export class Banner {
       access === "read"
         ? column
         : { ...column, actions: [h("button.btn.btn-small", { type: "button", onclick: () => this.use(payload, comment) }, t("use_this"))] };
-    const columns = standing ? [this.column(t("stands"), standing)] : [];
+    const columns = standing ? [this.standing(standing)] : [];
     for (const said of [...(mine && mine.annotation_id !== standing?.annotation_id ? [mine] : []), ...others]) {
       if (!said.payload) continue;
-      const title = t(said.by?.id === this.me ? "you_said" : "also_said");
-      columns.push(withUse(this.column(title, said), said.payload, said === mine ? said.comment : ""));
+      columns.push(withUse(this.beside(said), said.payload, said === mine ? said.comment : ""));
     }
     if (draft?.payload) {
       const lines = this.describe(draft.payload);

@@ -23,7 +23,7 @@ export function comparison(columns) {
       h(
         "section.comparison-column",
         { "aria-label": title },
-        h("p.small", {}, h("strong", {}, title), detail && h("span.muted", {}, ` ${detail}`)),
+        h("p.small", {}, h("strong", {}, title), detail && h("span.muted", {}, ` · ${detail}`)),
         lines === null || !lines.length
           ? h("p.muted.small", {}, t(lines ? "says_nothing" : "says_skipped"))
           : h("ul", {}, ...lines.map((line) => row(line, columns.length > 1 && !isShared(line)))),

@@ -1,5 +1,10 @@
 // @ts-check
-/** What a person has changed on an example and not saved: kept in this browser, over reloads and moving on. */
+/**
+ * What a person has changed on an example and not saved: kept in this browser, over reloads and moving on.
+ *
+ * A draft that began before what stands now is set aside: whatever is done to the example next, it stays until its
+ * person saves the example or discards it.
+ */
 
 import { read, remember } from "./browser-storage.js";
 
@@ -12,6 +17,7 @@ export class Drafts {
    */
   constructor(person, project) {
     this.prefix = `annotune.draft.${person}.${project}.`;
+    this.asidePrefix = `annotune.draft-aside.${person}.${project}.`;
   }
 
   /**
@@ -33,5 +39,42 @@ export class Drafts {
   /** @param {number} example */
   drop(example) {
     localStorage.removeItem(this.prefix + example);
+  }
+
+  /**
+   * Keeps what no longer fits, apart from what is done to the example from now on.
+   * @param {number} example
+   * @param {Draft} draft
+   */
+  setAside(example, { payload, comment, base }) {
+    remember(this.asidePrefix + example, { payload, comment, base });
+    this.drop(example);
+  }
+
+  /**
+   * @param {number} example
+   * @returns {Draft | null}
+   */
+  aside(example) {
+    return read(this.asidePrefix + example);
+  }
+
+  /** @param {number} example */
+  dropAside(example) {
+    localStorage.removeItem(this.asidePrefix + example);
+  }
+
+  /** The example is settled, or the person wants none of it. @param {number} example */
+  discard(example) {
+    this.drop(example);
+    this.dropAside(example);
+  }
+
+  /** The examples of which there is a draft of either kind. @returns {number[]} */
+  examples() {
+    const ids = Object.keys(localStorage).flatMap((key) =>
+      [this.prefix, this.asidePrefix].filter((prefix) => key.startsWith(prefix)).map((prefix) => Number(key.slice(prefix.length))),
+    );
+    return [...new Set(ids)].sort((a, b) => a - b);
   }
 }

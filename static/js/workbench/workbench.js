@@ -7,6 +7,7 @@ import { Banner } from "./banner.js";
 import { listenToButtons, listenToKeys } from "./controls.js";
 import { Dialogs } from "./dialogs.js";
 import { find } from "./dom.js";
+import { showDrafts } from "./draft-list.js";
 import { Drafts } from "./drafts.js";
 import { showFinished } from "./finished.js";
 import { LeaseKeeper } from "./lease.js";
@@ -87,15 +88,16 @@ export class Workbench {
   async start(item) {
     await this.#busy(async () => {
       const { sent, refused } = await this.outbox.flush();
-      for (const { example, saving } of refused) this.drafts.keep(example, saving);
+      // Of a skip that no longer fits, nothing is lost.
+      for (const { example, saving } of refused) if (saving.payload) this.drafts.setAside(example, saving);
       if (item) this.#show(sent ? await this.api.example(item.id) : item);
       else await this.#fetchNext(null);
       if (sent) this.say(t("sent_late", { n: sent }));
+      this.#listDrafts();
       const ofOthers = this.outbox.ofOthers();
       if (ofOthers) showProblem(t("others_unsent", { n: ofOthers }));
       if (refused.length) {
-        const ids = [...new Set(refused.map(({ example }) => example))];
-        showProblem(t("refused_late", { n: refused.length }), ...ids.map((id) => ({ href: `?example=${id}`, text: `#${id}` })));
+        showProblem(t("refused_late", { n: refused.length }));
       }
     });
   }
@@ -128,7 +130,7 @@ export class Workbench {
     return this.#busy(async () => {
       const item = this.#item;
       if (!item) return;
-      if (this.#isStored()) return this.#advance(item.id);
+      if (this.#isStored()) return this.#confirm(item);
       const missing = this.editor.missing(this.payload);
       if (item.access === "read" || missing) this.say(missing ? t(missing) : item.access_reason);
       else await this.#store(item, this.payload, EFFECTS[item.access]);
@@ -193,13 +195,25 @@ export class Workbench {
   }
 
   /**
+   * Saving would say again what is known: nothing is written, but what somebody else said meanwhile is settled first.
+   * @param {WorkItem} item
+   */
+  async #confirm(item) {
+    const current = await this.outbox.persist(() => this.api.example(item.id));
+    if (current.base !== item.base && !this.#looksTheSame(current)) return this.#settle(current, this.payload, t("said_meanwhile"));
+    const wasJustSaved = this.#stored === this.#snapshot();
+    await this.#advance(item.id);
+    if (!wasJustSaved && !find("#said").textContent) this.say(t("not_changed"));
+  }
+
+  /**
    * What is stored is known at once, even if the next example cannot be fetched: it is not asked about again.
    * @param {WorkItem} item
    * @param {import("./api.js").AnnotationCreate} saving
    * @param {import("./api.js").Saved} saved
    */
   #remember(item, saving, saved) {
-    this.drafts.drop(item.id);
+    this.drafts.discard(item.id);
     this.#last = item.id;
     this.#stored = this.#snapshot();
     item.base = saved.base;
@@ -224,16 +238,16 @@ export class Workbench {
       return this.#advance(current.id, standing ? t("not_skipped", { name: this.banner.nameOf(standing) }) : why);
     }
     if (standing && JSON.stringify(standing.payload) === JSON.stringify(payload)) {
-      this.drafts.drop(current.id);
+      this.drafts.discard(current.id);
       return this.#advance(current.id, t("same_said", { name: this.banner.nameOf(standing) }));
     }
     if (current.access === "write" && this.#looksTheSame(current)) return this.#store(current, payload, "stand");
     const { mine } = current;
     const newest = [mine, ...current.others].find((said) => said?.annotation_id === current.base);
     const columns = [
-      ...(standing ? [this.banner.column(t("stands"), standing)] : []),
+      ...(standing ? [this.banner.standing(standing)] : []),
       ...(newest && newest.annotation_id !== standing?.annotation_id
-        ? [this.banner.column(t(newest === mine ? "you_said" : "also_said"), newest)]
+        ? [this.banner.beside(newest)]
         : []),
       { title: t("yours"), lines: this.editor.describe(payload), comment: this.comment.value },
     ];
@@ -247,7 +261,7 @@ export class Workbench {
     if (choice === "mine") return this.#store(current, payload, EFFECTS[current.access]);
     if (choice === "beside") return this.#store(current, payload, "propose");
     if (choice === "") return this.#adopt(current);
-    this.drafts.drop(current.id);
+    this.drafts.discard(current.id);
     await this.#advance(current.id, t("taken_theirs"));
   }
 
@@ -257,9 +271,8 @@ export class Workbench {
    */
   #looksTheSame({ standing, mine, others }) {
     const before = this.#item;
-    const same = (/** @type {import("./api.js").Said | null | undefined} */ a, /** @type {import("./api.js").Said | null | undefined} */ b) =>
-      a?.annotation_id === b?.annotation_id;
-    return same(standing, before?.standing) && same(mine, before?.mine) && others.length === (before?.others.length ?? 0);
+    const ids = (/** @type {(import("./api.js").Said | null | undefined)[]} */ said) => said.map((one) => one?.annotation_id ?? 0).join();
+    return ids([standing, mine, ...others]) === ids([before?.standing, before?.mine, ...(before?.others ?? [])]);
   }
 
   /**
@@ -282,7 +295,7 @@ export class Workbench {
     this.#stored = "";
     this.lease.watch(item);
     this.#keepDraft();
-    this.#around(item, null);
+    this.#around(item);
   }
 
   // -- moving --------------------------------------------------------------------------------
@@ -316,8 +329,9 @@ export class Workbench {
         const older = items.find((item) => !this.trail.ids.includes(item.id));
         if (older) this.trail.prepend(older.id);
       }
-      if (this.trail.before === undefined) this.say(t("nothing_before"));
-      else await this.#fetch(this.trail.before);
+      const before = this.#item ? this.trail.before : this.trail.ids[this.trail.at];
+      if (before === undefined) this.say(t("nothing_before"));
+      else await this.#fetch(before);
     });
   }
 
@@ -352,8 +366,11 @@ export class Workbench {
 
   #close() {
     this.#item = null;
+    this.#done = [];
+    this.#undone = [];
     this.lease.watch(null);
     find("#desk").hidden = true;
+    this.#listDrafts();
   }
 
   /** @param {"mine" | "all"} whose */
@@ -375,33 +392,57 @@ export class Workbench {
     this.#stored = "";
     this.trail.visit(item.id);
     this.lease.watch(item);
-    const draft = this.drafts.find(item.id);
-    const isDraftFresh = draft?.base === item.base && draft.payload !== null;
+    const draft = this.#draftOf(item);
     for (const place of ["#finished", "#list-end"]) find(place).hidden = true;
     find("#desk").hidden = false;
     showProblem("");
     this.say("");
     const before = this.#before();
-    this.comment.value = draft && isDraftFresh ? draft.comment : before.comment;
-    this.payload = (isDraftFresh ? draft?.payload : null) ?? before.payload;
+    this.comment.value = (draft ?? before).comment;
+    this.payload = draft?.payload ?? before.payload;
     this.editor.show(item);
     this.editor.render(this.payload);
     const box = /** @type {HTMLDetailsElement} */ (find("#comment-box"));
     box.open = Boolean(this.comment.value);
-    this.#around(item, isDraftFresh ? null : draft);
-    if (isDraftFresh) this.say(t("draft_restored"));
+    this.#around(item);
+    if (draft) this.say(t("draft_restored"));
     if (item.changed) this.#seen(item);
     this.#seconds.start();
   }
 
   /**
+   * What to go on with; what began before what stands now is set aside first.
    * @param {WorkItem} item
-   * @param {import("./drafts.js").Draft | null} draft
    */
-  #around(item, draft) {
+  #draftOf(item) {
+    const draft = this.drafts.find(item.id);
+    const isFresh = draft?.base === item.base && draft.payload !== null;
+    if (draft && !isFresh) this.drafts.setAside(item.id, draft);
+    return isFresh ? draft : null;
+  }
+
+  /** The drafts of other examples than the one that is open, and those that no longer fit. */
+  #listDrafts() {
+    const open = this.#item?.id;
+    const ids = this.drafts.examples().filter((id) => id !== open || this.drafts.aside(id));
+    showDrafts(ids, (id) => this.open(id), (id) => this.#discard(id));
+  }
+
+  /** @param {number} id */
+  #discard(id) {
+    if (this.#isBusy) return;
+    if (this.#item?.id === id) this.drafts.dropAside(id);
+    else this.drafts.discard(id);
+    if (this.#item) this.#around(this.#item);
+    else this.#listDrafts();
+  }
+
+  /** @param {WorkItem} item */
+  #around(item) {
     showProgress(item.progress);
     showFacts(item);
-    this.banner.show(item, draft);
+    this.banner.show(item, this.drafts.aside(item.id), this.payload);
+    this.#listDrafts();
     for (const button of document.querySelectorAll("[data-do=save]")) {
       /** @type {HTMLElement} */ (button).hidden = item.access === "read";
     }
@@ -430,6 +471,7 @@ export class Workbench {
   #set(payload) {
     this.payload = payload;
     this.editor.render(payload);
+    this.banner.follow(payload);
     this.#buttons();
     this.#keepDraft();
   }
@@ -475,6 +517,8 @@ export class Workbench {
       this.say(t("undone"));
     } else if (this.#last !== null && this.#last !== this.#item?.id) {
       this.open(this.#last);
+    } else if (!this.#item) {
+      this.#previous();
     }
   }
 
