@@ -24,7 +24,11 @@ class Settings(BaseSettings):
     """How this installation runs. The defaults suit one person on a laptop."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ANNOTUNE_", env_file=".env", env_ignore_empty=True, extra="ignore", allow_inf_nan=False
+        env_prefix="ANNOTUNE_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        allow_inf_nan=False,
     )
 
     data_dir: Path = Field(Path("data"), description="Folder for the database, files and runs.")

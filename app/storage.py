@@ -28,7 +28,16 @@ PART = ".part"
 """How the name of a file ends that is still being written."""
 _MAX_REMEMBERED = 10_000
 """Files that a process remembers to be whole."""
-_MARKS = ("ETag", "etag", "md5Hash", "generation", "LastModified", "last_modified", "mtime", "created")
+_MARKS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "generation",
+    "LastModified",
+    "last_modified",
+    "mtime",
+    "created",
+)
 """What fsspec's file systems call that which changes with a file's content."""
 
 
@@ -120,7 +129,9 @@ class Storage:
         """The same by size and digest, for those who ask often: a file is read once in the life of this process, and
         after that only when the file system says that it has changed."""
         self.check(key, size=size)
-        stamp = self._stamp(key)  # before it is read: a change while it is read is seen the next time
+        stamp = self._stamp(
+            key
+        )  # before it is read: a change while it is read is seen the next time
         if stamp is not None and self._whole.get(key) == (sha256, stamp):
             return
         self.check(key, sha256=sha256)
@@ -134,7 +145,7 @@ class Storage:
         path = self.path(key)
         try:
             if self.is_local:
-                stat = os.stat(path)
+                stat = Path(path).stat()
                 return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
             info = self.fs.info(path)
         except FileNotFoundError:

@@ -20,7 +20,9 @@ def normalize_email(email: str) -> str:
     Raises InvalidInput."""
     try:
         parts = email_validator.validate_email(
-            unicodedata.normalize("NFKC", email).strip(), check_deliverability=False, globally_deliverable=False
+            unicodedata.normalize("NFKC", email).strip(),
+            check_deliverability=False,
+            globally_deliverable=False,
         )
     except email_validator.EmailNotValidError as error:
         raise InvalidInput.at("email", _("This is not an e-mail address.")) from error

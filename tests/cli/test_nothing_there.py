@@ -35,9 +35,14 @@ def test_the_doctor_says_each_thing_once_and_makes_nothing(
     monkeypatch.delenv("ANNOTUNE_DATABASE_URL", raising=False)
     forget_everything()
     found = {finding.name: finding for finding in doctor.examine(get_settings())}
-    assert all(found[name].good for name in ("data folder", "database", "permissions", "file storage"))
+    assert all(
+        found[name].good for name in ("data folder", "database", "permissions", "file storage")
+    )
     assert "annotune up makes it" in found["database"].detail
-    assert {name for name, finding in found.items() if finding.skipped} == {"stored files", "workers"}
+    assert {name for name, finding in found.items() if finding.skipped} == {
+        "stored files",
+        "workers",
+    }
     assert not (tmp_path / "new").exists()
 
 

@@ -432,7 +432,11 @@ def test_a_refused_restore_leaves_nothing_behind(
     project: Project, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
     succeed("backup", tmp_path / "backup")
-    database = next(path for path in (tmp_path / "backup").iterdir() if path.name != "manifest.json" and path.is_file())
+    database = next(
+        path
+        for path in (tmp_path / "backup").iterdir()
+        if path.name != "manifest.json" and path.is_file()
+    )
     database.write_bytes(b"damaged")
     elsewhere.enter()
     assert annotune("restore", tmp_path / "backup").exit_code == 1

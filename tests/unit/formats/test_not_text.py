@@ -75,6 +75,8 @@ def test_a_file_of_another_kind_is_refused_however_short_it_is(
             preview(io.BytesIO(data), name, "sentiment", options)
 
 
-@pytest.mark.parametrize("data", [b"PK is a name\n", b"BZh9 is short\n", b"MZ\n", b"7zip\n", b"%PD\n"])
+@pytest.mark.parametrize(
+    "data", [b"PK is a name\n", b"BZh9 is short\n", b"MZ\n", b"7zip\n", b"%PD\n"]
+)
 def test_words_that_begin_like_such_a_file_are_text(data: bytes) -> None:
     assert len(read("text", "sentiment", data)) == 1
