@@ -78,6 +78,9 @@ class Settings(BaseSettings):
         description="Seconds after which PostgreSQL ends a statement, or a transaction that has gone idle.",
     )
     max_upload_mb: int = Field(512, ge=1, description="Largest file that may be imported, in MiB.")
+    max_import_rows: int = Field(
+        5_000_000, ge=1, description="Most rows that a file may hold that is imported."
+    )
     max_connections: int = Field(
         1000, ge=10, description="Connections that one web process holds open; more are refused."
     )

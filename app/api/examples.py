@@ -23,6 +23,28 @@ class Inputs(Answer):
     )
 
 
+class AuthorRead(Answer):
+    """Somebody, as their colleagues see them."""
+
+    id: str
+    name: str
+
+
+class CommentRead(Answer):
+    """What somebody wrote beside their newest annotation, or why they set the example aside."""
+
+    text: str
+    by: AuthorRead
+    created_at: datetime
+
+
+class ProposalRead(Answer):
+    """What somebody would have in place of what stands, and no reviewer has settled yet."""
+
+    by: AuthorRead
+    summary: str = Field(description="What they propose, in a few words.")
+
+
 class ExampleRow(Answer):
     """An example in a list."""
 
@@ -34,6 +56,14 @@ class ExampleRow(Answer):
     annotation: dict[str, Any] | None = Field(description="What stands for it, in its task's form.")
     author: str | None = Field(description="Whose annotation stands; null for an import's.")
     summary: str = Field(description="The annotation in a few words.")
+    skipped_by: AuthorRead | None = Field(description="Who set it aside.")
+    proposals: list[ProposalRead] = Field(
+        description="What waits for a reviewer; annotators see only their own."
+    )
+    comment: CommentRead | None = Field(
+        description="The beginning of the newest comment. Annotators see their own, and those of reviewers "
+        "on examples that they said something of."
+    )
 
 
 class ExamplePage(Answer):
@@ -57,13 +87,6 @@ class ProgressRead(Answer):
         description="Annotations of the asking person that others have replaced, and that they have not "
         "seen yet."
     )
-
-
-class AuthorRead(Answer):
-    """Somebody, as their colleagues see them."""
-
-    id: str
-    name: str
 
 
 class SaidRead(Answer):
@@ -95,6 +118,10 @@ class WorkItemRead(Answer):
     others: list[SaidRead] = Field(
         description="What each other person said that does not stand; for reviewers and managers."
     )
+    comments: list[CommentRead] = Field(
+        description="What others wrote, the newest first; for reviewers and managers. An annotator reads what "
+        "reviewers wrote, on examples that they said something of."
+    )
     changed: bool = Field(
         description="What the asking person said has been replaced by somebody else's."
     )
@@ -117,13 +144,27 @@ def list_examples(
     status: Annotated[
         Literal["open", "labelled", "skipped"] | None, Query(description="Only these.")
     ] = None,
+    having: Annotated[
+        Literal["proposals", "comments"] | None,
+        Query(
+            description="Only examples on which proposals wait for a reviewer, or that have comments. "
+            "Annotators get those with their own."
+        ),
+    ] = None,
     q: Annotated[str, Query(description="Only texts that hold this.", max_length=500)] = "",
     after: Annotated[int, Query(description="Only ids behind this one.", ge=0, le=2**53 - 1)] = 0,
     limit: Annotated[int, Query(description="At most this many.", ge=1, le=500)] = 50,
 ) -> ExamplePage:
     """A page of examples. Walk on with `next_after` as `after`."""
     page = examples.browse(
-        session, person.actor, project_id, status=status, search=q, after=after, limit=limit
+        session,
+        person.actor,
+        project_id,
+        status=status,
+        having=having,
+        search=q,
+        after=after,
+        limit=limit,
     )
     items = [ExampleRow.model_validate(row) for row in page.rows]
     return ExamplePage(items=items, next_after=page.next_after)

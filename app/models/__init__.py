@@ -2,7 +2,7 @@
 
 from app.models.audit import AuditEntry
 from app.models.base import Base, new_id, now
-from app.models.contribution import Contribution, UnseenChange
+from app.models.contribution import Contribution, Remark, UnseenChange
 from app.models.example import Annotation, Example
 from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
 from app.models.label_issue import LabelIssue
@@ -32,6 +32,7 @@ __all__ = [
     "LoginThrottle",
     "Member",
     "Project",
+    "Remark",
     "Roleset",
     "Run",
     "RunLog",

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, TextClause, false, text
+from sqlalchemy import ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, BigId, ShortId, now
+from app.models.base import Base, BigId, ShortId, now, partial_index
 
 # Partial indexes of the queue. Their conditions are written into the queries, too: a bound parameter in
 # their place would hide from the planner that the index fits.
@@ -16,10 +16,6 @@ IS_SKIPPED = "status = 'skipped'"
 QUEUE_ORDER = "id + 0"
 """Only the index of free examples is in this order. By `id` the primary key would be, too, and a planner that
 expects a free example soon walks it through all that are done."""
-
-
-def _partial(name: str, *columns: str | TextClause, where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Example(Base):
@@ -57,12 +53,12 @@ class Example(Base):
         Index("ix_examples_import_id_id", "import_id", "id"),
         # The hot path. What is free, what a person holds, whose leases have ended, what is set aside:
         # each is found without looking at any other example.
-        _partial("ix_examples_free", "project_id", text(f"({QUEUE_ORDER})"), where=IS_FREE),
-        _partial(
+        partial_index("ix_examples_free", "project_id", text(f"({QUEUE_ORDER})"), where=IS_FREE),
+        partial_index(
             "ix_examples_leased", "project_id", "lease_user_id", "lease_until", where=IS_LEASED
         ),
-        _partial("ix_examples_lease_until", "project_id", "lease_until", "id", where=IS_LEASED),
-        _partial("ix_examples_skipped", "project_id", "skipped_by", "id", where=IS_SKIPPED),
+        partial_index("ix_examples_lease_until", "project_id", "lease_until", "id", where=IS_LEASED),
+        partial_index("ix_examples_skipped", "project_id", "skipped_by", "id", where=IS_SKIPPED),
         # An id is never given twice: versions cite it after the example is gone.
         {"sqlite_autoincrement": True},
     )

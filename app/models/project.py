@@ -26,7 +26,11 @@ class Project(Base):
     example_count: Mapped[int] = mapped_column(default=0)
     labelled_count: Mapped[int] = mapped_column(default=0)
     skipped_count: Mapped[int] = mapped_column(default=0, server_default="0")
-    """All three are kept by the services with each change, so that no page counts a large table."""
+    proposal_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Examples on which a proposal waits for a reviewer."""
+    comment_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Examples that somebody's newest annotation has a comment on."""
+    # All of these are kept by the services with each change, so that no page counts a large table.
     used_labels: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """Names of labels that annotations have, so that a change of the label set searches no large table."""
     cleared_roleset_id: Mapped[int] = mapped_column(BigId, default=0, server_default="0")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from app.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, UnseenChange, User
-from app.services import contributions, label_sets, work_items
+from app.services import contributions, label_sets, remarks, work_items
 from app.services.access import Actor, project_for, role_in
 from app.services.contributions import Change
 from app.services.work_items import Author, Said, WorkItem
@@ -98,9 +98,12 @@ def save(
     annotation = _store(session, actor, project, example, newest, draft)
     is_first = annotation.revision == 1
     if draft.effect == "propose":
-        contributions.add(session, project_id, {actor.user_id: Change(annotated=int(is_first))})
+        people = {actor.user_id: Change(annotated=int(is_first))}
+        stands = standing.payload if standing else None
+        by = remarks.update(session, actor, annotation, stands, people)
+        contributions.add(session, project_id, people, **by)
     else:
-        _settle(session, example, annotation, standing, newest)
+        _settle(session, actor, example, annotation, standing, newest)
     return annotation
 
 
@@ -293,6 +296,7 @@ def _store(
 
 def _settle(
     session: Session,
+    actor: Actor,
     example: Example,
     annotation: Annotation,
     standing: Said | None,
@@ -321,10 +325,12 @@ def _settle(
         people[me].changed -= _forget_unseen(session, example.id, me)
     if standing is not None and (standing.by is None or standing.by.id != me):
         _note_unseen(session, annotation, standing, newest, people)
+    by = remarks.update(session, actor, annotation, annotation.payload, people)
     contributions.add(
         session,
         example.project_id,
         people,
+        **by,
         labelled=(example.status == "labelled") - (before == "labelled"),
         skipped=(example.status == "skipped") - (before == "skipped"),
     )

@@ -1,7 +1,7 @@
 """Counters of projects and people, changed together with what they count."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,12 +17,20 @@ class Change:
     annotated: int = 0
     skipped: int = 0
     changed: int = 0
+    proposals: int = 0
+    comments: int = 0
 
 
 def of(session: Session, project_id: str, user_id: str) -> Contribution:
     """A person's counters; zeros for somebody who has done nothing yet."""
     return session.get(Contribution, (project_id, user_id), populate_existing=True) or Contribution(
-        project_id=project_id, user_id=user_id, annotated=0, skipped=0, changed=0
+        project_id=project_id,
+        user_id=user_id,
+        annotated=0,
+        skipped=0,
+        changed=0,
+        proposals=0,
+        comments=0,
     )
 
 
@@ -34,6 +42,8 @@ def add(
     examples: int = 0,
     labelled: int = 0,
     skipped: int = 0,
+    proposals: int = 0,
+    comments: int = 0,
 ) -> None:
     """Change the counters of some people and of their project.
 
@@ -42,7 +52,13 @@ def add(
     """
     for user_id in sorted(people):
         _add_to_person(session, project_id, user_id, people[user_id])
-    changes = {"example_count": examples, "labelled_count": labelled, "skipped_count": skipped}
+    changes = {
+        "example_count": examples,
+        "labelled_count": labelled,
+        "skipped_count": skipped,
+        "proposal_count": proposals,
+        "comment_count": comments,
+    }
     values = {name: getattr(Project, name) + n for name, n in changes.items() if n}
     if values:
         session.execute(
@@ -54,7 +70,7 @@ def add(
 
 
 def _add_to_person(session: Session, project_id: str, user_id: str, change: Change) -> None:
-    by = {"annotated": change.annotated, "skipped": change.skipped, "changed": change.changed}
+    by = asdict(change)
     if not any(by.values()):
         return
     insert = (

@@ -4,14 +4,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from app.models import Annotation, Example, User
+from app.models import Annotation, Example, Remark, User
+from app.services import remarks
 from app.services.access import Actor, project_for
 from app.services.annotating import brief
+from app.services.remarks import Found, Which
+from app.services.work_items import Author, Comment
 from app.tasks import get_task
 
 STATUSES = ("open", "labelled", "skipped")
+MAX_COMMENT = 200
+"""Characters of a comment that a list shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What somebody would have in place of what stands."""
+
+    by: Author
+    summary: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,12 @@ class Row:
     author: str | None
     """Whose annotation stands; None for an import's."""
     summary: str
+    skipped_by: Author | None
+    """Who set it aside."""
+    proposals: list[Proposal]
+    """Those that wait for a reviewer, as far as the person sees them."""
+    comment: Comment | None
+    """The beginning of the newest one that the person may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +62,45 @@ def browse(
     project_id: str,
     *,
     status: str | None = None,
+    having: Which | None = None,
     search: str = "",
     after: int = 0,
     limit: int = 50,
 ) -> Page:
-    """Examples in the order they came, a page at a time; `after` is the last id of the page before."""
+    """Examples in the order they came, a page at a time; `after` is the last id of the page before.
+
+    `having` gives those with proposals that wait for a reviewer, or with comments: of anyone to reviewers and
+    managers, their own to annotators.
+    """
     project = project_for(session, actor, project_id)
     task = get_task(project.task)
-    query = (
-        select(Example, Annotation.payload, User.name)
-        .outerjoin(Annotation, Annotation.id == Example.gold_id)
-        .outerjoin(User, User.id == Annotation.user_id)
-        .where(Example.project_id == project_id, Example.id > after)
-        .order_by(Example.id)
-        .limit(limit + 1)
-    )
-    query = (
-        query.where(Example.status == status)
-        if status in STATUSES
-        else query.where(Example.status != "staged")
-    )
+    conditions = [Example.status == status if status in STATUSES else Example.status != "staged"]
     if search.strip():
-        query = query.where(
+        conditions.append(
             Example.inputs["text"].as_string().icontains(search.strip(), autoescape=True)
         )
+    skipper = aliased(User)
+    query = (
+        select(Example, Annotation.payload, User.name, skipper.name)
+        .outerjoin(Annotation, Annotation.id == Example.gold_id)
+        .outerjoin(User, User.id == Annotation.user_id)
+        .outerjoin(skipper, skipper.id == Example.skipped_by)
+        .order_by(Example.id)
+    )
+    if having is None:
+        query = query.where(Example.project_id == project_id, Example.id > after, *conditions)
+        query = query.limit(limit + 1)
+    else:
+        # Their ids first: no planner walks all examples in search of those few.
+        ids = remarks.example_ids(session, actor, project_id, having, after=after)
+        if status in STATUSES or search.strip():
+            ids = ids.join(Example, Example.id == Remark.example_id).where(*conditions)
+        query = query.where(Example.id.in_(session.scalars(ids.limit(limit + 1)).all()))
     found = session.execute(query).all()
+    shown = [example.id for example, *_names in found[:limit]]
+    left: dict[int, list[Found]] = {example_id: [] for example_id in shown}
+    for one in remarks.on_examples(session, actor, project_id, shown):
+        left[one.example_id].append(one)
     rows = [
         Row(
             id=example.id,
@@ -78,7 +111,21 @@ def browse(
             annotation=payload,
             author=author,
             summary=brief(task, payload, example.inputs),
+            skipped_by=Author(example.skipped_by, skipper_name) if skipper_name else None,
+            proposals=[
+                Proposal(Author(one.user_id, one.name), brief(task, one.payload, example.inputs))
+                for one in left[example.id]
+                if one.payload is not None
+            ],
+            comment=next((_beginning(one) for one in left[example.id] if one.comment), None),
         )
-        for example, payload, author in found[:limit]
+        for example, payload, author, skipper_name in found[:limit]
     ]
     return Page(rows, rows[-1].id if len(found) > limit else None)
+
+
+def _beginning(found: Found) -> Comment:
+    text = found.comment
+    if len(text) > MAX_COMMENT:
+        text = text[: MAX_COMMENT - 1] + "…"
+    return Comment(text, Author(found.user_id, found.name), found.created_at)

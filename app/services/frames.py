@@ -124,9 +124,9 @@ def run(claim: jobs.Claim) -> None:
         with tempfile.TemporaryFile() as spool:
             problems, count = _read(claim, row, spool)
             spool.seek(0)
-            done = 0
+            batches, done = Batches(), 0
             for chunk in _batched(map(_from_line, spool), _CHUNK):
-                done += _store_some(claim, row, chunk)
+                done += _store_some(claim, batches, row, chunk)
                 jobs.renew(claim, {"phase": "storing", "done": done, "total": count})
         with session_scope() as session:
             jobs.succeed(session, claim, {"done": count, "total": count})
@@ -177,8 +177,10 @@ def _from_line(line: bytes) -> FrameRoleset:
     return FrameRoleset(data["id"], data["lemma"], data["name"], roles, tuple(data["aliases"]))
 
 
-def _store_some(claim: jobs.Claim, row: FrameImport, rolesets: tuple[FrameRoleset, ...]) -> int:
-    batches, left = Batches(), rolesets
+def _store_some(
+    claim: jobs.Claim, batches: Batches, row: FrameImport, rolesets: tuple[FrameRoleset, ...]
+) -> int:
+    left = rolesets
     while left:
         now, left = left[: batches.rows], left[batches.rows :]
         with batches.transaction() as session:

@@ -63,19 +63,23 @@ def run(claim: jobs.Claim) -> None:
         left = _count(session, Example.import_id == row.id)
     removed = int(row.report.get("removed", 0))
     total = removed + left
-    batches, goes_on = Batches(), True
-    while goes_on:
+    batches, after = Batches(), 0
+    while True:
         if not jobs.renew(claim, {"phase": "removing", "done": removed, "total": total}):
             raise jobs.Cancelled
         with batches.transaction() as session:
             jobs.hold(session, claim).attempt = 1  # what is done stays done
-            found = _remove_some(session, row, batches.rows)
-            removed += found
-            session.get_one(Import, row.id).report = row.report | {"removed": removed}
+            last = importing.next_rows(session, row.id, after, batches.rows)
+            if last is not None:
+                removed += _remove(session, row, after, last)
+                session.get_one(Import, row.id).report = row.report | {"removed": removed}
+                after = last
+                continue
         with session_scope(read_only=True) as session:
-            goes_on = bool(found) or _count(session, _untouched(row), limit=1) > 0
-        if goes_on and not found:
-            time.sleep(0.05)  # somebody has just one of them open
+            if not _count(session, _untouched(row), limit=1):
+                break
+        time.sleep(0.05)  # somebody had just one of them open
+        after = 0
     label_sets.recount(row.project_id)
     with session_scope() as session:
         kept = _count(session, Example.import_id == row.id)
@@ -83,27 +87,29 @@ def run(claim: jobs.Claim) -> None:
         jobs.succeed(session, claim, end)
 
 
-def _remove_some(session: Session, row: Import, limit: int) -> int:
-    """Remove some of an import's examples that nobody has worked on, and count them out of the project; how many.
+def _remove(session: Session, row: Import, after: int, last: int) -> int:
+    """Remove an import's examples up to `last` that nobody has worked on, and count them out of the project; how many.
 
     Examples are locked before the project, as whoever saves an annotation does; one that somebody is just writing
     to is passed by.
     """
+    untouched = _untouched(row) & (Example.id > after) & (Example.id <= last)
     ids = session.scalars(
         select(Example.id)
-        .where(_untouched(row))
+        .where(untouched)
         .order_by(Example.id)
-        .limit(limit)
         .with_for_update(of=Example, skip_locked=True)
     ).all()
     # Looked at again, now that nobody can add a word to them.
     rows = session.execute(
-        select(Example.id, Example.gold_id).where(Example.id.in_(ids), _untouched(row))
+        select(Example.id, Example.gold_id).where(untouched, Example.id.in_(ids))
     ).all()
     if not rows:
         return 0
-    session.execute(delete(Example).where(Example.id.in_([found.id for found in rows])))
-    labelled = sum(found.gold_id is not None for found in rows)
+    found = [example.id for example in rows]
+    session.execute(delete(Annotation).where(Annotation.example_id.in_(found)))
+    session.execute(delete(Example).where(Example.id.in_(found)))
+    labelled = sum(example.gold_id is not None for example in rows)
     contributions.add(session, row.project_id, {}, examples=-len(rows), labelled=-labelled)
     return len(rows)
 

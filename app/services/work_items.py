@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from app.errors import Conflict, NotFound
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, User, now
-from app.services import contributions
+from app.services import contributions, remarks
 from app.services.access import Actor, role_in
 from app.tasks.base import TextInputs
 
@@ -39,6 +39,15 @@ class Said:
     """None: an import, or somebody whose account is gone."""
     source: str
     """"person" or "import"."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What somebody wrote beside their newest annotation, or why they set the example aside."""
+
+    text: str
+    by: Author
     created_at: datetime
 
 
@@ -72,6 +81,8 @@ class WorkItem:
     mine: Said | None
     others: list[Said]
     """What each other person said that does not stand; for reviewers and managers."""
+    comments: list[Comment]
+    """What others wrote, the newest first. An annotator reads those of reviewers, on what they said something of."""
     changed: bool
     """What this person said was replaced by somebody else's."""
     access: Access
@@ -117,12 +128,25 @@ def describe(session: Session, actor: Actor, project: Project, example: Example)
         others=[s for s in newest if s is not standing and not _is_by(s, actor)]
         if may_see_others
         else [],
+        comments=_comments(session, actor, project, example, newest),
         changed=_is_changed(mine, standing, actor),
         access=access,
         access_reason=reason,
         lease_until=until if is_mine else None,
         progress=progress(session, actor, project),
     )
+
+
+def _comments(
+    session: Session, actor: Actor, project: Project, example: Example, newest: list[Said]
+) -> list[Comment]:
+    if not any(said.comment and not _is_by(said, actor) for said in newest):
+        return []
+    return [
+        Comment(found.comment, Author(found.user_id, found.name), found.created_at)
+        for found in remarks.on_examples(session, actor, project.id, [example.id])
+        if found.comment and found.user_id != actor.user_id
+    ]
 
 
 def said_of(session: Session, example: Example) -> list[Said]:

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from app.http.identity import Person
 from app.http.routing import Db, Router
-from app.services import examples, projects
+from app.services import examples, projects, remarks
 from app.web.projects import project_context
 from app.web.render import is_htmx, render
 
@@ -23,8 +23,9 @@ def examples_page(
     after: int = 0,
 ) -> Response:
     context = project_context(session, person, project_id, "examples")
+    having = status if status in ("proposals", "comments") else None
     page = examples.browse(
-        session, person.actor, project_id, status=status or None, search=q, after=after
+        session, person.actor, project_id, status=status, having=having, search=q, after=after
     )
     return render(
         request,
@@ -35,4 +36,5 @@ def examples_page(
         q=q,
         after=after,
         counts=projects.status_counts(context["project"]),
+        remark_counts=remarks.counts(session, person.actor, context["project"]),
     )

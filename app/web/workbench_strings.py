@@ -115,4 +115,5 @@ def _keys() -> dict[str, str]:
         "key_shrink": _("one word less"),
         "key_skip": _("skip; where a label stands, on to the next"),
         "key_undo": _("undo; with nothing to undo, back to the one before"),
+        "wrote": _("{name} wrote: {text}"),
     }

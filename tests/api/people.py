@@ -33,8 +33,10 @@ def say(
     base: int = 0,
     effect: str = "stand",
     key: str | None = None,
+    comment: str = "",
 ) -> Any:
     """Save a sentiment, or skip the example for None."""
     words: dict[str, Any] = {"client_key": key or uuid4().hex, "base": base, "effect": effect}
+    words["comment"] = comment
     words |= {"skipped": True} if label is None else {"payload": {"labels": [label]}}
     return api.post(f"/projects/{project.id}/examples/{example}/annotations", json=words)

@@ -1,15 +1,20 @@
 """Importing over the API: all of a file, or nothing."""
 
+import gzip
+import io
 import re
 from collections.abc import Callable
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
 from app.models import Annotation, Example, Import, Job, Project, User
 from app.services import importing
+from app.settings import get_settings
 from app.storage import get_storage
 from tests.api.conftest import Site
 from tests.factories import count, make_project, work_off
@@ -211,6 +216,53 @@ def test_nobody_sees_an_import_before_all_of_it_is_there(
     assert work_off(sent["job"]["id"]).state == "succeeded"
     assert seen == [0, 0, 0]
     assert len(api.get(f"/projects/{project.id}/examples").json()["items"]) == 6
+
+
+def parquet_of_one_text() -> bytes:
+    sink = io.BytesIO()
+    words = pa.DictionaryArray.from_arrays(pa.array([0] * 300_000, pa.int32()), ["x" * 1000])
+    pq.write_table(pa.table({"text": words}), sink, compression="zstd")
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("reader", "make", "words"),
+    [
+        ("text", lambda: gzip.compress(b"a\n" * 6_000_000), "more than 200,000 rows"),
+        ("text", lambda: gzip.compress((b"a" * 999 + b"\n") * 100_000), "200 times its size"),
+        ("parquet", parquet_of_one_text, "200 times its size"),
+    ],
+)
+def test_a_small_file_that_stands_for_much_is_refused_before_anything_is_stored(
+    api: TestClient,
+    project: Project,
+    finish: Finish,
+    monkeypatch: pytest.MonkeyPatch,
+    reader: str,
+    make: Callable[[], bytes],
+    words: str,
+) -> None:
+    monkeypatch.setenv("ANNOTUNE_MAX_IMPORT_ROWS", "200000")
+    get_settings.cache_clear()
+    monkeypatch.setattr(importing, "_insert", lambda *_words: pytest.fail("a row is staged"))
+    content = make()
+    assert len(content) < 400_000
+    job = finish(send(api, project, content, format=reader))
+    assert (job.state, job.error_category) == ("failed", "data")
+    assert words in (job.error or "")
+
+
+def test_rows_of_an_import_are_bounded_by_a_setting(
+    api: TestClient, project: Project, finish: Finish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNOTUNE_MAX_IMPORT_ROWS", "3")
+    get_settings.cache_clear()
+    for rows, state in ((3, "succeeded"), (4, "failed")):
+        content = b"text\n" + b"".join(b"Row %d.\n" % n for n in range(rows))
+        job = finish(send(api, project, content))
+        assert job.state == state
+    assert "more than 3 rows" in (job.error or "")
+    assert count(Example) == 3
 
 
 def test_an_import_is_taken_back_but_for_what_people_have_worked_on(

@@ -1,6 +1,7 @@
 // @ts-check
 /** Around the text: how far the project is, what the example is, what its comment says. */
 
+import { when } from "./banner.js";
 import { find, h } from "./dom.js";
 import { t } from "./strings.js";
 
@@ -22,6 +23,12 @@ export function showFacts(item) {
   const state = standing ? t(isMine ? "state_mine" : "state_given") : item.status === "skipped" ? t("state_skipped") : "";
   find("#state").textContent = state;
   find("#state").hidden = !state;
+  find("#comments").hidden = !item.comments.length;
+  find("#comments").replaceChildren(
+    ...item.comments.map(({ by, text, created_at: at }) =>
+      h("li", {}, h("span.wrap", { dir: "auto" }, t("wrote", { name: by.name, text })), " ", h("time.muted.small", { datetime: at }, when(at))),
+    ),
+  );
   const facts = Object.entries({ ...(item.external_id ? { id: item.external_id } : {}), ...item.meta });
   find("#about").hidden = !facts.length;
   find("#facts").replaceChildren(

@@ -36,10 +36,11 @@ export class Unreachable extends Error {
  * @typedef {{id: string, name: string}} Author
  * @typedef {{annotation_id: number, revision: number, payload: Payload | null, skipped: boolean, comment: string,
  *   by: Author | null, source: "person" | "import", created_at: string}} Said
+ * @typedef {{text: string, by: Author, created_at: string}} Comment
  * @typedef {{done: number, total: number, mine: number, skipped: number, skipped_mine: number, changed: number}} Progress
  * @typedef {{id: number, external_id: string | null, inputs: {text: string, tokens: [number, number][]},
  *   meta: Record<string, any>, status: string, base: number, standing: Said | null, mine: Said | null, others: Said[],
- *   changed: boolean, access: "write" | "replace" | "propose" | "read", access_reason: string,
+ *   comments: Comment[], changed: boolean, access: "write" | "replace" | "propose" | "read", access_reason: string,
  *   lease_until: string | null, progress: Progress}} WorkItem
  * @typedef {"stand" | "replace" | "propose"} Effect
  * @typedef {{payload: Payload | null, skipped: boolean, comment: string, base: number, effect: Effect, client_key: string,
