@@ -39,6 +39,14 @@ def keep_private(settings: Settings) -> None:
         os.umask(0o077)
 
 
+def missing_database(settings: Settings) -> Path | None:
+    """The SQLite file that the settings name, if it is not there: opening it would make it."""
+    scheme, _colon, path = settings.database.partition(":///")
+    file = Path(path.partition("?")[0])
+    is_file = scheme.startswith("sqlite") and path not in ("", ":memory:")
+    return file if is_file and not file.exists() else None
+
+
 def is_open(path: Path) -> bool:
     """Whether other users of this machine may do anything with it."""
     return bool(path.stat().st_mode & OTHERS)

@@ -99,7 +99,8 @@ def make_engine(url: str) -> Engine:
 def get_engine() -> Engine:
     """The engine of this process, made at its first use (never before a fork)."""
     settings = get_settings()
-    data_folder.make(settings)
+    if settings.database_url is None:
+        data_folder.make(settings)
     return make_engine(settings.database)
 
 

@@ -145,7 +145,7 @@ class Storage:
         path = self.path(key)
         try:
             if self.is_local:
-                stat = os.stat(path)
+                stat = Path(path).stat()
                 return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
             info = self.fs.info(path)
         except FileNotFoundError:

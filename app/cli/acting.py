@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from app import data_folder
 from app.cli.console import plain_errors
 from app.db import get_engine, session_scope
 from app.errors import InvalidInput, NotFound, Unavailable
@@ -18,6 +19,7 @@ from app.models import Project, User
 from app.security.emails import login_names
 from app.services import projects, versions
 from app.services.access import Actor
+from app.settings import get_settings
 
 As = Annotated[
     str | None,
@@ -45,6 +47,12 @@ def command() -> Iterator[None]:
 
 
 def _check_database() -> None:
+    missing = data_folder.missing_database(get_settings())
+    if missing is not None:  # opening it would make it
+        raise Unavailable(
+            f"There is no database at {missing}, so nothing is there to work with. If it is to be there, run "
+            "“annotune up” first; if not, set ANNOTUNE_DATA_DIR or ANNOTUNE_DATABASE_URL."
+        )
     with get_engine().connect() as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
     if revision != head_revision():

@@ -9,6 +9,8 @@ from app.cli.console import complain, plain_errors, say
 from app.services import backup as backups
 from app.services.backup import Manifest
 
+MISSING = 3
+"""The exit code for a backup that is good, but of a storage that had lost files."""
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the backup.")]
 
 
@@ -19,11 +21,14 @@ def register(app: typer.Typer) -> None:
 
 
 def back_up(folder: Folder) -> None:
-    """Back up the database and all files while Annotune runs; DIR appears when the backup is whole."""
+    """Back up the database and all files while Annotune runs; DIR appears when the backup is whole. The exit code is
+    3 when files were lost before, so that the backup lacks them."""
     with plain_errors():
         manifest = backups.create(folder, say)
         say(f"{_summary(manifest)} are in {folder}.")
         _warn(manifest)
+    if manifest.missing:
+        raise typer.Exit(MISSING)
 
 
 def restore(

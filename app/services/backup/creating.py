@@ -31,6 +31,7 @@ from app.services.backup.manifest import (
 )
 from app.services.housekeeping import OWNERS
 from app.services.versions import data_key, manifest_key
+from app.settings import get_settings
 from app.storage import get_storage
 
 _TRIES = 3
@@ -43,6 +44,12 @@ def create(folder: Path, say: Say = lambda _line: None) -> Manifest:
     folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BackupError(f"{folder} is not empty. Name a new folder for each backup.")
+    for live in _live_folders():
+        if folder.is_relative_to(live):
+            raise BackupError(
+                f"{folder} lies in {live}, the very data that it is to save: name a folder elsewhere, on another disk "
+                "if there is one."
+            )
     if not folder.parent.is_dir():
         raise BackupError(f"There is no folder {folder.parent}.")
     part = folder.with_name(f"{folder.name}.{new_id()}.part")
@@ -58,6 +65,15 @@ def create(folder: Path, say: Say = lambda _line: None) -> Manifest:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return manifest
+
+
+def _live_folders() -> list[Path]:
+    """Folders of this machine that hold what is backed up."""
+    storage = get_storage()
+    found = [get_settings().data_dir]
+    if storage.is_local:
+        found.append(Path(storage.root))
+    return [path.resolve() for path in found]
 
 
 def _fill(part: Path, say: Say) -> Manifest:

@@ -1,8 +1,9 @@
 """Bringing a backup back: everything is checked first, the files come before the database that names them."""
 
 import fcntl
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app import db
@@ -94,12 +95,23 @@ def _store(path: Path, key: str, expected: StoredFile) -> None:
 def _alone() -> Iterator[None]:
     """Hold the data folder, as `annotune up` does while it runs."""
     folder = get_settings().data_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "annotune.lock").open("a+") as lock:
+    made = not folder.exists()
+    if made:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "annotune.lock"
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BackupError(
                 f"Annotune runs on the data folder {folder.resolve()}. Stop it, and try again."
             ) from None
-        yield
+        try:
+            yield
+        except BaseException:
+            if made:  # and nothing else lies there: what was refused leaves nothing behind
+                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    folder.rmdir()
+            raise
