@@ -57,7 +57,9 @@ class Example(Base):
         partial_index(
             "ix_examples_leased", "project_id", "lease_user_id", "lease_until", where=IS_LEASED
         ),
-        partial_index("ix_examples_lease_until", "project_id", "lease_until", "id", where=IS_LEASED),
+        partial_index(
+            "ix_examples_lease_until", "project_id", "lease_until", "id", where=IS_LEASED
+        ),
         partial_index("ix_examples_skipped", "project_id", "skipped_by", "id", where=IS_SKIPPED),
         # An id is never given twice: versions cite it after the example is gone.
         {"sqlite_autoincrement": True},

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text, true
 from sqlalchemy.orm import Session, aliased
 
-from app.models import Annotation, Example, Member, Project, Remark, User
+from app.models import Annotation, Member, Project, Remark, User
 from app.models.contribution import HAS_COMMENT, HAS_PROPOSAL
 from app.services import contributions
 from app.services.access import Actor, role_in
@@ -84,7 +84,9 @@ def on_examples(
             example_id=remark.example_id,
             user_id=remark.user_id,
             name=name,
-            payload=annotation.payload if remark.has_proposal and _sees(role, remark, actor) else None,
+            payload=annotation.payload
+            if remark.has_proposal and _sees(role, remark, actor)
+            else None,
             comment=annotation.comment.strip(),
             created_at=annotation.created_at,
         )
@@ -163,7 +165,5 @@ def _is_readable(actor: Actor, role: str | None, project_id: str) -> ColumnEleme
             Member.role.in_(REVIEWERS),
         ),
     )
-    is_mine = exists().where(
-        own.example_id == Remark.example_id, own.user_id == actor.user_id
-    )
+    is_mine = exists().where(own.example_id == Remark.example_id, own.user_id == actor.user_id)
     return or_(Remark.user_id == actor.user_id, and_(text(HAS_COMMENT), by_reviewer, is_mine))

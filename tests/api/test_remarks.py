@@ -157,11 +157,17 @@ def test_filters_combine_and_page_and_unknown_ones_are_refused(
     check_counters(project)
 
 
-def test_the_page_lists_them_with_counts(site: Site, project: Project, call: Call) -> None:
+def test_the_page_lists_them_with_counts(
+    site: Site, ada: User, project: Project, call: Call
+) -> None:
     kim = call("Kim")
     example = rows(kim, project)[0]["id"]
     save(kim, project, example, None, comment="Sarcasm or not?")
-    page = site.client.get(f"/projects/{project.id}/examples", params={"status": "comments"}).text
+    page = (
+        site.browser(ada)
+        .get(f"/projects/{project.id}/examples", params={"status": "comments"})
+        .text
+    )
     assert "With comments (1)" in page
     assert "With proposals (0)" in page
     assert "Kim wrote: Sarcasm or not?" in page
@@ -173,9 +179,7 @@ MANY = 20_000
 
 
 @pytest.mark.parametrize("having", ["proposals", "comments"])
-def test_no_filter_scans(
-    site: Site, api: TestClient, ada: User, having: str
-) -> None:
+def test_no_filter_scans(site: Site, api: TestClient, ada: User, having: str) -> None:
     """Half of many examples have such: a page of them costs a page, and a person's only one costs one."""
     project = make_project(ada)
     bo = make_user("Bo")
@@ -183,11 +187,21 @@ def test_no_filter_scans(
     n = select(literal(1).label("i")).cte("n", recursive=True)
     n = n.union_all(select(n.c.i + 1).where(n.c.i < MANY))
     kim = make_user("Kim")
-    said = "id project_id example_id user_id source revision payload comment created_at".split()
+    said = [
+        "id",
+        "project_id",
+        "example_id",
+        "user_id",
+        "source",
+        "revision",
+        "payload",
+        "comment",
+        "created_at",
+    ]
     with session_scope() as session:
         session.execute(
             insert(Example).from_select(
-                "id project_id inputs meta content_hash created_at status".split(),
+                ["id", "project_id", "inputs", "meta", "content_hash", "created_at", "status"],
                 select(
                     n.c.i,
                     literal(project.id),
@@ -218,7 +232,14 @@ def test_no_filter_scans(
         )
         session.execute(
             insert(Remark).from_select(
-                "example_id user_id project_id annotation_id has_proposal has_comment".split(),
+                [
+                    "example_id",
+                    "user_id",
+                    "project_id",
+                    "annotation_id",
+                    "has_proposal",
+                    "has_comment",
+                ],
                 select(
                     Example.id,
                     literal(kim.id),
@@ -229,9 +250,7 @@ def test_no_filter_scans(
                 ).where(is_late),
             )
         )
-        session.execute(
-            update(Remark).where(Remark.example_id == MANY).values(user_id=bo.id)
-        )
+        session.execute(update(Remark).where(Remark.example_id == MANY).values(user_id=bo.id))
         session.execute(update(Annotation).where(Annotation.id == MANY).values(user_id=bo.id))
         assert session.scalar(select(func.count()).select_from(Remark)) == MANY // 2
     with get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
