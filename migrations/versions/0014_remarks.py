@@ -25,9 +25,7 @@ _COUNTERS = {
 def upgrade() -> None:
     for table, names in _COUNTERS.items():
         for name in names:
-            op.add_column(
-                table, sa.Column(name, sa.Integer(), nullable=False, server_default="0")
-            )
+            op.add_column(table, sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
     op.create_table(
         "remarks",
         sa.Column("example_id", BigId, nullable=False, autoincrement=False),

@@ -19,7 +19,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
-from app.models import Annotation, Contribution, Example, Project, UnseenChange, now
+from app.models import Annotation, Contribution, Example, Project, Remark, UnseenChange, now
 from tests.api.conftest import Site
 from tests.api.people import say
 from tests.factories import make_project, make_user, work_off
@@ -270,6 +270,19 @@ def machine(site: Site) -> type[RuleBasedStateMachine]:
                 changed = [row for row in unseen if row.user_id == user.id]
                 kept = (own.annotated, own.skipped, own.changed) if own else (0, 0, 0)
                 assert kept == (len(annotated), len(skipped), len(changed))
+            remarks = list(session.scalars(select(Remark).filter_by(**of_project)))
+            waiting = {row.example_id for row in remarks if row.has_proposal}
+            assert project.proposal_count == len(waiting)
+            for user in users.values():
+                own = session.get(Contribution, (self.project.id, user.id))
+                mine = [row for row in remarks if row.user_id == user.id and row.has_proposal]
+                assert (own.proposals if own else 0) == len(mine)
+            newest = {(one.example_id, one.user_id): one for one in said}
+            for row in remarks:
+                one = newest[row.example_id, row.user_id]
+                assert (one.id, one.is_proposal) == (row.annotation_id, row.has_proposal)
+                gold = next((a for a in said if a.id == examples[row.example_id].gold_id), None)
+                assert gold is None or gold.payload != one.payload, "settled, and still waiting"
             for row in unseen:
                 gold = next(one for one in said if one.id == examples[row.example_id].gold_id)
                 mine = [

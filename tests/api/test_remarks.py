@@ -157,11 +157,17 @@ def test_filters_combine_and_page_and_unknown_ones_are_refused(
     check_counters(project)
 
 
-def test_the_page_lists_them_with_counts(site: Site, project: Project, call: Call) -> None:
+def test_the_page_lists_them_with_counts(
+    site: Site, ada: User, project: Project, call: Call
+) -> None:
     kim = call("Kim")
     example = rows(kim, project)[0]["id"]
     save(kim, project, example, None, comment="Sarcasm or not?")
-    page = site.client.get(f"/projects/{project.id}/examples", params={"status": "comments"}).text
+    page = (
+        site.browser(ada)
+        .get(f"/projects/{project.id}/examples", params={"status": "comments"})
+        .text
+    )
     assert "With comments (1)" in page
     assert "With proposals (0)" in page
     assert "Kim wrote: Sarcasm or not?" in page
