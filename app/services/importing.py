@@ -406,7 +406,8 @@ def _insert(
     """Stage some rows in one short transaction; what can be prepared is prepared before it."""
     hashes = [content_hash(record.text) for record, _inputs, _annotation in good]
     seen = _known(row, set(hashes))
-    examples, annotations = [], []
+    examples: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any] | None] = []
     for (record, inputs, annotation), digest in zip(good, hashes, strict=True):
         if digest in seen:
             report.duplicates += 1

@@ -51,7 +51,7 @@ def counts(session: Session, actor: Actor, project: Project) -> Counts:
 
 def example_ids(
     session: Session, actor: Actor, project_id: str, which: Which, *, after: int
-) -> Select[tuple[int]]:
+) -> Select[Any]:
     """The examples that have such, each once, by id. An annotator gets those with their own."""
     query = (
         select(Remark.example_id)

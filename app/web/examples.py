@@ -23,7 +23,9 @@ def examples_page(
     after: int = 0,
 ) -> Response:
     context = project_context(session, person, project_id, "examples")
-    having = status if status in ("proposals", "comments") else None
+    having: remarks.Which | None = (
+        "proposals" if status == "proposals" else "comments" if status == "comments" else None
+    )
     page = examples.browse(
         session, person.actor, project_id, status=status, having=having, search=q, after=after
     )
