@@ -239,7 +239,7 @@ class Site:
 
     def memory(self) -> float:
         """MiB that the web server holds."""
-        return float(self.child("web").memory_info().rss) / 2**20
+        return float(self.child("app.server").memory_info().rss) / 2**20
 
     async def longest_write(self) -> str:
         """The bucket of the longest write transaction that the web server's metrics tell of."""
@@ -328,7 +328,7 @@ async def locked(site: Site) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def web_killed(site: Site) -> AsyncIterator[None]:
-    site.child("web").kill()
+    site.child("app.server").kill()
     yield
 
 

@@ -30,6 +30,11 @@ def test_without_tables_or_people_a_command_says_what_to_do(
     assert "annotune user create" in nobody.stderr
     dispose()
     (settings.data_dir / "annotune.sqlite3").unlink()
+    missing = annotune("projects")
+    assert missing.exit_code == 1
+    assert "annotune up" in missing.stderr
+    dispose()
+    (settings.data_dir / "annotune.sqlite3").touch()
     empty = annotune("projects")
     assert empty.exit_code == 1
     assert "annotune migrate" in empty.stderr

@@ -146,7 +146,9 @@ def freeze(page: Page, project: str) -> str:
 def make_token(page: Page, server: Server) -> str:
     version = page.url
     page.goto(f"{server.url}/account")
-    page.locator("#tokens").get_by_label("Name").fill("notebook")
+    tokens = page.locator("#tokens")
+    tokens.get_by_label("Name").fill("notebook")
+    tokens.get_by_label("password").fill(PASSWORD)
     page.get_by_role("button", name="Make a token").click()
     token = page.locator("#new-token").inner_text()
     page.goto(version)
@@ -237,11 +239,14 @@ def test_a_save_that_was_acknowledged_survives_kill_9_of_the_web_process(
     said = {"payload": {"labels": ["positive"]}, "base": 0, "client_key": "k1"}
     path = f"/api/v1/projects/{project}/examples/{example['id']}"
     assert client.post(f"{path}/annotations", json=said).status_code == 201
-    for pid in web_processes(server):
+    killed = web_processes(server)
+    assert killed, "no web process was found to kill"
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
     wait_for(lambda: answers(client, path), "the web server did not come back")
     after = client.get(path).json()
-    assert (after["annotation"], after["revision"]) == ({"labels": ["positive"]}, 1)
+    standing = after["standing"]
+    assert (standing["payload"], standing["revision"]) == ({"labels": ["positive"]}, 1)
 
 
 def web_processes(server: Server) -> list[int]:
@@ -249,7 +254,7 @@ def web_processes(server: Server) -> list[int]:
     import psutil
 
     children = psutil.Process(server.process.pid).children(recursive=True)
-    return [child.pid for child in children if "web" in child.cmdline()]
+    return [child.pid for child in children if "app.server" in child.cmdline()]
 
 
 def answers(client: httpx.Client, path: str) -> bool:

@@ -113,7 +113,7 @@ def test_going_back_is_restoring_the_backup_from_before(left_by_0_1: None, tmp_p
     for path in files.iterdir():
         path.unlink()
     done = CliRunner().invoke(command_line(), ["backup", str(tmp_path / "backup")])
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 3, done.output  # and it says which files the storage had lost before
     assert migrate()
     db.dispose()
     done = CliRunner().invoke(command_line(), ["restore", "--replace", str(tmp_path / "backup")])
