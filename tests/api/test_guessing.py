@@ -270,7 +270,9 @@ def test_no_transaction_is_open_while_a_password_is_hashed(
     site.browser(ada).post(
         "/admin/users", data={"email": "di@example.org", "name": "Di", "password": PASSWORD}
     )
-    assert held == [0] * 8
+    # At least: the hash that stands in for an unknown account's is made once in a process.
+    assert len(held) >= 8
+    assert set(held) == {0}
 
 
 def test_at_most_so_many_work_at_once_in_the_order_they_came_and_too_many_are_refused() -> None:
