@@ -114,6 +114,7 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A + P + "/rolesets"): Row("annotator", {"params": {"lemma": "give"}}),
     ("POST", A + P + "/rolesets"): Row("manager", FRAMES),
     ("DELETE", A + P + "/rolesets"): Row("manager"),
+    ("GET", A + P + "/rolesets/files/{file_id}"): Row("manager"),
     ("GET", P + "/label"): Row("annotator"),
     ("GET", P + "/examples"): Row("annotator"),
     # -- imports

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from app.db import session_scope
 from app.http.identity import COOKIE
 from app.main import create_app
-from app.models import ApiToken, Example, Import, Job, LabelIssue, Run, Search, User
+from app.models import ApiToken, Example, FrameImport, Import, Job, LabelIssue, Run, Search, User
 from app.security.secrets import csrf_token
 from app.services import accounts
 from app.services.access import ROLES
@@ -157,7 +157,10 @@ def _build(site: Site, tmp_path: Path) -> None:
             strategy="grid",
             seed=1,
         )
-        session.add(search)
+        frame_file = FrameImport(
+            project_id=project.id, job_id=ids["job_id"], filename="give.xml", size=1
+        )
+        session.add_all([search, frame_file])
         session.flush()
         World.ids = ids | {
             "project_id": project.id,
@@ -166,6 +169,7 @@ def _build(site: Site, tmp_path: Path) -> None:
             "format_name": "csv",
             "user_id": people["Zoe"].id,
             "search_id": search.id,
+            "file_id": frame_file.id,
             "other_run_id": other_run_id,
             "upload_id": re.findall(r"/imports/(\w+)", upload.headers["location"])[0],
         }
