@@ -44,7 +44,7 @@ def test_default_schemas_are_valid_in_both_languages(task: Any) -> None:
 def test_two_labels_with_one_name_or_one_hotkey_are_refused() -> None:
     task = TASKS["sentiment"]
     for twin in ({"name": "a"}, {"name": "b", "hotkey": "1"}):
-        with pytest.raises(InvalidInput, match="two labels"):
+        with pytest.raises(InvalidInput, match="Two labels"):
             task.parse_schema({"labels": [{"name": "a", "hotkey": "1"}, twin]})
 
 
