@@ -29,13 +29,10 @@ class Conll2009Reader:
         for sentence in read_sentences(stream, options, hash_is_comment=True):
             if isinstance(sentence, RowProblem):
                 yield sentence
-            elif len(sentence.lines[0]) < 14:
+            elif (width := min(map(len, sentence.lines))) < 14:
                 yield RowProblem(
                     sentence.row,
-                    _(
-                        "CoNLL-2009 has at least 14 columns; here are %(n)s.",
-                        n=len(sentence.lines[0]),
-                    ),
+                    _("CoNLL-2009 has at least 14 columns; here are %(n)s.", n=width),
                 )
             else:
                 yield _heads(sentence, word_at=1, sense_at=13, first=14)

@@ -3,7 +3,6 @@
 import contextlib
 import gzip
 import io
-import os
 import subprocess
 import sys
 import tarfile
@@ -280,10 +279,6 @@ _CELLS = st.sampled_from(
 )  # fmt: skip
 
 
-@pytest.mark.skipif(
-    "ANNOTUNE_TEST_FUZZ" not in os.environ,
-    reason="conll2009 has an open failure; ANNOTUNE_TEST_FUZZ runs it",
-)
 @pytest.mark.parametrize("name", sorted(READERS))
 @given(
     lines=st.lists(st.lists(_CELLS, max_size=16).map("\t".join), max_size=8), columns=st.booleans()
