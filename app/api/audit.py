@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Response
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from app.api.schemas import Answer
 from app.http.audit import send_audit_log
@@ -49,6 +49,18 @@ class AuditList(Answer):
     )
 
 
+def _no_number(value: str) -> str:
+    """Pydantic takes a number for seconds since 1970, which the document does not say."""
+    try:
+        float(value)
+    except ValueError:
+        return value
+    raise ValueError("write a date and time, such as 2026-11-27T12:00:00Z")
+
+
+Moment = Annotated[datetime, BeforeValidator(_no_number)]
+
+
 def _wanted(
     person: Annotated[
         str, Query(description="Only this person's: an e-mail address or an id.", max_length=254)
@@ -59,8 +71,8 @@ def _wanted(
     action: Annotated[
         str, Query(description="Only of this kind.", examples=["version.create"], max_length=60)
     ] = "",
-    since: Annotated[datetime | None, Query(description="Not before this moment.")] = None,
-    until: Annotated[datetime | None, Query(description="Before this moment.")] = None,
+    since: Annotated[Moment | None, Query(description="Not before this moment.")] = None,
+    until: Annotated[Moment | None, Query(description="Before this moment.")] = None,
 ) -> AuditFilter:
     return AuditFilter(person, project, action, _aware(since), _aware(until))
 

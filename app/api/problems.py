@@ -43,8 +43,13 @@ PROBLEMS: Responses = {
     401: problem("Nobody is logged in, or the token is unknown or revoked."),
     403: problem("This person or token may not do this."),
     404: problem("It is not there, or not visible to this person."),
+    408: problem("The request came in too slowly."),
+    410: problem("A stored file that this needs is missing."),
     413: problem("The request is larger than this installation takes."),
+    415: problem("The body is in another form than this address takes."),
     422: problem("The input cannot be taken as it is; `problems` says what is wrong where."),
+    500: problem("A stored file is damaged, or something went wrong on Annotune's side."),
+    507: problem("The disk is full: nothing more can be saved."),
     503: problem(
         "Something that Annotune needs does not answer now. Try again after `Retry-After`."
     ),
