@@ -489,7 +489,7 @@ def _decide(claim: jobs.Claim, row: Import, report: dict[str, Any]) -> None:
 
 def _publish(claim: jobs.Claim, row: Import) -> None:
     """Make the staged examples visible bit by bit; the last step ends the job with them."""
-    batches, after, done = Batches(), 0, False
+    batches, after, done = Batches(), _published_up_to(row), False
     while not done:
         with batches.transaction() as session:
             # Each step is one that no later attempt repeats, so their number begins anew: what is half
@@ -504,6 +504,16 @@ def _publish(claim: jobs.Claim, row: Import) -> None:
                 after = last
         if not done:
             jobs.renew(claim, {"phase": "publishing", "done": row.size, "total": row.size})
+
+
+def _published_up_to(row: Import) -> int:
+    """The id up to which an earlier attempt has published."""
+    is_row = (Example.project_id == row.project_id) & (Example.import_id == row.id)
+    first = select(func.min(Example.id)).where(is_row, Example.status == "staged")
+    last = select(func.max(Example.id)).where(is_row)
+    with session_scope(read_only=True) as session:
+        staged = session.scalar(first)
+        return staged - 1 if staged is not None else session.scalar(last) or 0
 
 
 def next_rows(session: Session, import_id: str, after: int, limit: int) -> int | None:

@@ -110,6 +110,7 @@ def let_the_lease_run_out(job_id: str) -> None:
 def test_what_is_half_visible_is_never_given_up(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(batches, "MIN_ROWS", 10)
     monkeypatch.setattr(batches, "MAX_ROWS", 10)
     job_id = bring_in(workshop, 95)
     renew = jobs.renew

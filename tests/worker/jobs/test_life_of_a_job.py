@@ -9,7 +9,7 @@ from app.db import session_scope
 from app.models import Job, now
 from app.services import jobs, versions
 from app.settings import get_settings
-from tests.conftest import Services
+from tests.conftest import Services, wait_for
 from tests.worker.jobs.conftest import Workshop, job_of
 
 
@@ -111,7 +111,10 @@ def test_a_job_queued_while_the_broker_is_away_is_sent_once_it_is_back(
     assert job_of(job_id).published_at is None
     assert jobs.reconcile() == []
     services.start_broker()
-    assert jobs.reconcile() == [job_id]
+    sent: list[str] = []
+    # For a moment after it did not answer, the broker is not asked.
+    wait_for(lambda: sent.extend(jobs.reconcile()) or sent, message="it is not sent")
+    assert sent == [job_id]
     assert jobs.reconcile() == [], "a message that has just been sent is given time"
 
 
