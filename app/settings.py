@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 from functools import cache
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
@@ -168,6 +169,16 @@ class Settings(BaseSettings):
             _ = url.port  # raises ValueError for what is no number
         return value
 
+    @field_validator("storage_url")
+    @classmethod
+    def _installed_file_system(cls, value: str | None) -> str | None:
+        parts = (value or "").split("::")  # one may be wrapped around the next
+        for part in parts:
+            protocol, separator, _rest = part.partition("://")
+            if separator or len(parts) > 1:
+                _check_file_system(protocol)
+        return value
+
     @field_validator("model_dirs", "hub_read", "hub_push", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
@@ -243,6 +254,15 @@ class Settings(BaseSettings):
     def work_dir(self) -> Path:
         """Where this machine's runs have their working folders."""
         return (self.data_dir / "work").resolve()
+
+
+def _check_file_system(protocol: str) -> None:
+    """Raise ValueError for what fsspec does not know, or what needs a package that is not there."""
+    from fsspec.registry import known_implementations
+
+    module = known_implementations.get(protocol, {}).get("class", "").partition(".")[0]
+    if not module or find_spec(module) is None:
+        raise ValueError("a file system of fsspec whose package is installed")
 
 
 @cache

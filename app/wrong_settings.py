@@ -17,6 +17,10 @@ _TEXTS = {
         "postgresql+psycopg://user:password@host/name",
     ),
     "redis_url": ("the URL of a Redis or Valkey server", "redis://host:6379/0"),
+    "storage_url": (
+        "a folder, or a URL of fsspec whose package is installed (s3fs for s3://)",
+        "s3://bucket/annotune",
+    ),
     "public_url": (
         "the address that people open, without a path",
         "https://annotune.example.org",

@@ -134,6 +134,10 @@ class WorkItemRead(Answer):
     lease_until: datetime | None = Field(
         description="Until when it is reserved for the asking person; null when it is not."
     )
+    labels_digest: str = Field(
+        description="Changes with the project's labels, their keys and its guidelines: a client that shows them reads "
+        "the project again."
+    )
     progress: ProgressRead
 
 

@@ -171,7 +171,9 @@ def get_import(
     return _shown(session, row, job)
 
 
-@router.post("/imports/{import_id}/preview")
+@router.post(
+    "/imports/{import_id}/preview", responses={409: problem("The import was started already.")}
+)
 def preview_import(
     person: Person,
     project_id: ProjectId,

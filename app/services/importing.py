@@ -130,8 +130,9 @@ def preview(
     import_id: str,
     options: ImportOptions | None = None,
 ) -> Preview:
-    """The first rows as they will be read, the columns, and what is wrong with them."""
-    row, _job = get(session, actor, project_id, import_id)
+    """The first rows as they will be read, the columns, and what is wrong with them. Raises Conflict once the
+    import is started."""
+    row = _waiting(session, actor, project_id, import_id)
     project = project_for(session, actor, project_id, "manager")
     options = options or ImportOptions()
     name = _reader_name(project, options.format or row.format)
@@ -143,8 +144,8 @@ def labels_of(
     session: Session, actor: Actor, project_id: str, import_id: str, options: ImportOptions
 ) -> list[str]:
     """The labels that the file uses, in the order they come, as far as it is read within two seconds: sorted
-    files have some of them at the end alone."""
-    row, _job = get(session, actor, project_id, import_id)
+    files have some of them at the end alone. Raises Conflict once the import is started."""
+    row = _waiting(session, actor, project_id, import_id)
     project = project_for(session, actor, project_id, "manager")
     reader = READERS[_reader_name(project, options.format or row.format)]
     task = get_task(project.task)
@@ -196,6 +197,13 @@ def get(
     if row is None:
         raise NotFound(_("There is no such import."))
     return row, session.get(Job, row.job_id) if row.job_id else None
+
+
+def _waiting(session: Session, actor: Actor, project_id: str, import_id: str) -> Import:
+    row, job = get(session, actor, project_id, import_id)
+    if job is not None:
+        raise Conflict(_("This import was started already: there is nothing to preview any more."))
+    return row
 
 
 def undo_job(session: Session, row: Import) -> Job | None:

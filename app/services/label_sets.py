@@ -5,9 +5,11 @@ searches the annotations. Whoever writes annotations notes their names first: a 
 lock, under which labels are removed, too.
 """
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -54,6 +56,13 @@ def add_used(project: Project, names: Iterable[str]) -> None:
         schema = task.extend_schema(task.parse_schema(project.label_schema), sorted(new))
         project.label_schema = schema.model_dump(mode="json")
     project.used_labels = sorted({*project.used_labels, *names})
+
+
+def digest(project: Project) -> str:
+    """Of all that a labelling page shows of a project besides its examples: a page that was made from another one
+    offers labels, keys or guidelines that have changed."""
+    shown = [project.label_schema, project.guidelines]
+    return hashlib.sha256(orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def checked(session: Session, project: Project, data: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from app.errors import Conflict, NotFound
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, User, now
-from app.services import contributions, remarks
+from app.services import contributions, label_sets, remarks
 from app.services.access import Actor, role_in
 from app.tasks.base import TextInputs
 
@@ -92,6 +92,8 @@ class WorkItem:
     """Why it is not "write", in words for the person."""
     lease_until: datetime | None
     """Until when it is reserved for this person; None if it is not."""
+    labels_digest: str
+    """Of the project's labels, their keys and the guidelines."""
     progress: Progress
 
 
@@ -135,6 +137,7 @@ def describe(session: Session, actor: Actor, project: Project, example: Example)
         access=access,
         access_reason=reason,
         lease_until=until if is_mine else None,
+        labels_digest=label_sets.digest(project),
         progress=progress(session, actor, project),
     )
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.http.identity import Person
 from app.http.routing import Db, Router
-from app.services import annotating, label_issues
+from app.services import annotating, label_issues, label_sets
 from app.settings import get_settings
 from app.tasks.hotkeys import with_usable_hotkeys
 from app.web.filters import markdown
@@ -46,6 +46,7 @@ def label_page(
             "task": project.task,
             "language": project.language,
             "schema": project.label_schema,
+            "digest": label_sets.digest(project),
         },
         "person": {"id": person.user.id, "name": person.user.name},
         "example": to_jsonable_python(item),

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+import redis
 from fastapi.testclient import TestClient
 
 from app.db import session_scope
 from app.models import Job, User
 from app.services import dispatch, jobs
 from app.services.versions import SplitPercent
+from app.settings import get_settings
 from tests.api.conftest import Site
 from tests.brokers import SilentBroker, url_of_nobody
-from tests.conftest import Services, forget_everything
+from tests.conftest import Services, forget_everything, wait_for
 from tests.factories import fill, freeze, labelled_rows, make_project
 
 NO_LONGER = dispatch.CONNECT_SECONDS + dispatch.ANSWER_SECONDS + 3
@@ -76,6 +78,25 @@ def test_what_is_started_is_answered_soon_and_waits_for_the_reconciler(
     assert [state_of(job) for job in started] == [("queued", True)] * 3
     assert (dispatch.waiting("cpu"), dispatch.waiting("gpu")) == (2, 1)
     assert jobs.reconcile() == []
+
+
+def test_what_a_broker_has_no_memory_for_is_sent_later(
+    site: Site, ada: User, services: Services
+) -> None:
+    services.start_broker()
+    broker = redis.Redis.from_url(get_settings().broker.replace("redis+socket", "unix"))
+    broker.config_set("maxmemory", "1")
+    project = make_project(ada)
+    api = site.caller(ada)
+    answer = api.post(f"/projects/{project.id}/examples", json={"items": [{"text": "One."}]})
+    assert answer.status_code == 202, answer.text
+    job = answer.json()["job"]["id"]
+    assert state_of(job) == ("queued", False)
+    broker.config_set("maxmemory", "0")
+    sent: list[str] = []
+    # For a moment after it has said no, it is not asked.
+    wait_for(lambda: sent.extend(jobs.reconcile()) or sent, message="it is not sent")
+    assert sent == [job]
 
 
 def test_a_broker_that_hangs_is_tried_by_one_request_at_a_time(no_broker: None) -> None:

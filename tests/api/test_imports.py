@@ -1,7 +1,9 @@
 """Importing over the API: all of a file, or nothing."""
 
+import errno
 import gzip
 import io
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -163,6 +165,8 @@ def test_an_upload_waits_for_its_preview_and_starts_once(
     first = api.post(f"{path}/{sent['id']}/start", json={}).json()
     second = api.post(f"{path}/{sent['id']}/start", json={}).json()
     assert first["job"]["id"] == second["job"]["id"]
+    again = api.post(f"{path}/{sent['id']}/preview", json={})
+    assert (again.status_code, "started already" in again.json()["detail"]) == (409, True)
     assert finish(second).state == "succeeded"
     assert finish(second).state == "succeeded", "a message that comes twice changes nothing"
     assert count(Example) == 2
@@ -192,6 +196,23 @@ def test_a_bad_wish_removes_the_upload_again(api: TestClient, project: Project) 
         assert answer.status_code == 422
         assert [problem["where"] for problem in answer.json()["problems"]] == [where]
     assert count(Import) == 0
+
+
+def test_an_upload_that_fills_the_disk_is_507_and_leaves_nothing(
+    api: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", no_room)
+        answer = api.post(f"/projects/{project.id}/imports", files={"file": ("reviews.csv", BAD)})
+    assert answer.status_code == 507, answer.text
+    assert "disk is full" in answer.json()["detail"]
+    assert count(Import) == 0
+    files = get_settings().data_dir / "files"
+    assert not [path for path in files.rglob("*") if path.is_file()]
+    assert send(api, project, BAD, on_error="skip")["job_id"]
 
 
 def test_an_empty_file_is_refused_at_once(api: TestClient, project: Project) -> None:

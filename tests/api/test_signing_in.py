@@ -1,5 +1,6 @@
 """Who may come in, and how they are known."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
@@ -136,6 +137,15 @@ def test_a_token_that_reads_changes_nothing(site: Site, ada: User) -> None:
     ):
         assert answer.status_code == 403
         assert "only read" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("scopes", [["write"], [], ["read", "admin"]])
+def test_a_token_reads_at_least(api: TestClient, scopes: list[str]) -> None:
+    before = api.get("/tokens").json()["items"]
+    made = api.post("/tokens", json={"name": "CI", "scopes": scopes, "password": PASSWORD})
+    assert made.status_code == 422
+    assert "scopes" in json.dumps(made.json()["problems"])
+    assert api.get("/tokens").json()["items"] == before
 
 
 def test_nobody_revokes_the_token_of_another(site: Site, ada: User, api: TestClient) -> None:

@@ -22,6 +22,7 @@ WRONG = {
     "MODEL_DIRS": ["[[]]"],
     "TRAIN_THREADS": ["0"],
     "DATABASE_URL": ["mysql://u:hush@h/x", "hush", "postgresql+asyncpg://h/x"],
+    "STORAGE_URL": ["nowhere://hush@bucket", "s3a-hush://bucket", "simplecache::nowhere://hush"],
     "REDIS_URL": ["amqp://u:hush@h", "redis://:hush@h:port/0"],
     "MLFLOW_URL": ["ftp://u:hush@h"],
 }

@@ -6,7 +6,11 @@ import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Route, expect
 
+from app.db import session_scope
 from app.http.statics import statics
+from app.services import projects
+from app.services.access import Actor
+from app.services.projects import ProjectFields
 from app.services.versions import SplitPercent
 from tests.api.conftest import Site
 from tests.api.test_label_issues import finished
@@ -40,6 +44,27 @@ def test_a_page_of_the_release_before_says_reload(workplace: Workplace) -> None:
     # Every module that runs is of one release, and nothing else was asked for.
     releases = {url.split("/")[4] for url in asked if "/static/" in url and old not in url}
     assert releases == {statics().release}
+
+
+def test_a_page_whose_labels_have_changed_says_so(workplace: Workplace) -> None:
+    project = workplace.project("sentiment", ["One.", "Two.", "Three."])
+    bench = workplace.label(workplace.ada, project)
+    bench.press("1")
+    expect(bench.text).to_have_text("Two.")
+    outdated = bench.page.locator("#outdated")
+    expect(outdated).to_be_hidden()
+    labels = [*project.label_schema["labels"], {"name": "mixed", "title": "Mixed feelings"}]
+    with session_scope() as session:
+        fields = ProjectFields(label_schema=project.label_schema | {"labels": labels})
+        projects.update(session, Actor(workplace.ada.id, is_admin=True), project.id, fields)
+    bench.press("1")
+    expect(bench.text).to_have_text("Three.")
+    expect(outdated).to_be_visible()
+    outdated.get_by_role("link").click()
+    expect(bench.text).to_have_text("Three.")
+    expect(bench.page.get_by_role("button", name="Mixed feelings")).to_be_visible()
+    expect(outdated).to_be_hidden()
+    assert bench.errors == []
 
 
 def test_a_module_that_is_missing_says_reload(workplace: Workplace) -> None:

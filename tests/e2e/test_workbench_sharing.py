@@ -91,7 +91,9 @@ def test_gold_of_an_import_is_not_an_annotators_to_replace(workplace: Workplace)
     bench.press("3")
     expect(bench.text).to_have_text("Fine.")
     assert gold_of(project, "Fine.") == POSITIVE
-    bench.press("Enter")
+    bench.page.locator("#comment-box summary").click()
+    bench.page.locator("#comment").fill("Too cold for it.")
+    bench.page.locator("[data-do=save]").click()
     expect(bench.text).to_have_text("Open.")
     expect(bench.said).to_have_text("Kept beside what stands.")
     assert gold_of(project, "Fine.") == POSITIVE
@@ -99,6 +101,7 @@ def test_gold_of_an_import_is_not_an_annotators_to_replace(workplace: Workplace)
     # The lead sees it beside what stands, and takes it with one key more.
     lead = workplace.label(workplace.ada, project, example_of(project, "Fine.").id)
     expect(lead.banner).to_contain_text("Beside it")
+    assert lead.page.get_by_text("Too cold for it.").count() == 1
     lead.banner.get_by_role("button", name="Use this one").click()
     lead.press("Enter")
     assert gold_of(project, "Fine.") == NEGATIVE

@@ -41,7 +41,7 @@ export class Unreachable extends Error {
  * @typedef {{id: number, external_id: string | null, inputs: {text: string, tokens: [number, number][]},
  *   meta: Record<string, any>, status: string, base: number, standing: Said | null, mine: Said | null, others: Said[],
  *   comments: Comment[], changed: boolean, access: "write" | "replace" | "propose" | "read", access_reason: string,
- *   lease_until: string | null, progress: Progress}} WorkItem
+ *   lease_until: string | null, labels_digest: string, progress: Progress}} WorkItem
  * @typedef {"stand" | "replace" | "propose"} Effect
  * @typedef {{payload: Payload | null, skipped: boolean, comment: string, base: number, effect: Effect, client_key: string,
  *   seconds: number}} AnnotationCreate

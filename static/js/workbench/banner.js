@@ -104,15 +104,18 @@ export class Banner {
    * @param {WorkItem} item
    * @param {import("./drafts.js").Draft | null} draft
    */
-  #columns({ standing, mine, others, access }, draft) {
+  #columns({ standing, mine, others, comments, access }, draft) {
+    // A comment that is listed beneath is not said twice.
+    const withoutListed = (/** @type {import("./comparison.js").Column} */ column, /** @type {Said} */ { by, comment }) =>
+      comments.some((one) => one.by.id === by?.id && one.text === comment) ? { ...column, comment: "" } : column;
     const withUse = (/** @type {import("./comparison.js").Column} */ column, /** @type {Payload} */ payload, /** @type {string} */ comment) =>
       access === "read"
         ? column
         : { ...column, actions: [h("button.btn.btn-small", { type: "button", onclick: () => this.use(payload, comment) }, t("use_this"))] };
-    const columns = standing ? [this.standing(standing)] : [];
+    const columns = standing ? [withoutListed(this.standing(standing), standing)] : [];
     for (const said of [...(mine && mine.annotation_id !== standing?.annotation_id ? [mine] : []), ...others]) {
       if (!said.payload) continue;
-      columns.push(withUse(this.beside(said), said.payload, said === mine ? said.comment : ""));
+      columns.push(withUse(withoutListed(this.beside(said), said), said.payload, said === mine ? said.comment : ""));
     }
     if (draft?.payload) {
       const lines = this.describe(draft.payload);

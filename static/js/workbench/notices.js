@@ -22,6 +22,11 @@ export function showRefusal(error) {
   else showProblem([error.message, ...(error.problem.problems ?? []).slice(1).map((/** @type {any} */ item) => item.message)].join(" "));
 }
 
+/** @param {boolean} isOutdated whether the page shows labels or guidelines that have changed */
+export function showOutdated(isOutdated) {
+  find("#outdated").hidden = !isOutdated;
+}
+
 /** @param {boolean} isReachable */
 export function showConnection(isReachable) {
   find("#offline").hidden = isReachable;

@@ -11,7 +11,7 @@ import { showDrafts } from "./draft-list.js";
 import { Drafts } from "./drafts.js";
 import { showFinished } from "./finished.js";
 import { LeaseKeeper } from "./lease.js";
-import { showConnection, showProblem, showRefusal } from "./notices.js";
+import { showConnection, showOutdated, showProblem, showRefusal } from "./notices.js";
 import { Outbox } from "./outbox.js";
 import { Stopwatch } from "./stopwatch.js";
 import { t } from "./strings.js";
@@ -22,7 +22,7 @@ import { Trail } from "./trail.js";
  * @typedef {import("./api.js").Payload} Payload
  * @typedef {{name: string, title: string | null, color: string, hotkey: string | null, description: string}} Label
  * @typedef {{mode?: string, labels: Label[], roles: Label[]}} Schema
- * @typedef {{id: string, name: string, task: string, language: string, schema: Schema}} Project
+ * @typedef {{id: string, name: string, task: string, language: string, schema: Schema, digest: string}} Project
  * @typedef {{project: Project, person: {id: string, name: string}, urls: {api: string}, lease_seconds: number,
  *   worklist: number[] | null}} Settings
  *
@@ -63,6 +63,7 @@ export class Workbench {
    */
   constructor({ project, person, urls, lease_seconds, worklist }, EditorType) {
     this.schema = project.schema;
+    this.digest = project.digest;
     this.api = new Api(urls.api);
     this.outbox = new Outbox(this.api, person.id, project.id, showConnection);
     this.drafts = new Drafts(person.id, project.id);
@@ -441,6 +442,7 @@ export class Workbench {
   #around(item) {
     showProgress(item.progress);
     showFacts(item);
+    showOutdated(item.labels_digest !== this.digest);
     this.banner.show(item, this.drafts.aside(item.id), this.payload);
     this.#listDrafts();
     for (const button of document.querySelectorAll("[data-do=save]")) {
