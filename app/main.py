@@ -39,8 +39,9 @@ def create_app() -> FastAPI:
     errors.install(app, page=error_page)
     app.mount("/static", statics(), name="static")
     health.install(app)
-    app.include_router(api.router)
+    # In this order: FastAPI prepares the routes before the one that matches, which the first page would wait for.
     app.include_router(web.router)
+    app.include_router(api.router)
     document.install(app)
     return app
 
