@@ -212,7 +212,7 @@ def test_an_upload_that_fills_the_disk_is_507_and_leaves_nothing(
     assert count(Import) == 0
     files = get_settings().data_dir / "files"
     assert not [path for path in files.rglob("*") if path.is_file()]
-    assert send(api, project, BAD, on_error="skip")["job_id"]
+    assert send(api, project, BAD, on_error="skip")["job"]["state"] == "queued"
 
 
 def test_an_empty_file_is_refused_at_once(api: TestClient, project: Project) -> None:

@@ -141,11 +141,10 @@ def test_a_token_that_reads_changes_nothing(site: Site, ada: User) -> None:
 
 @pytest.mark.parametrize("scopes", [["write"], [], ["read", "admin"]])
 def test_a_token_reads_at_least(api: TestClient, scopes: list[str]) -> None:
-    before = api.get("/tokens").json()["items"]
     made = api.post("/tokens", json={"name": "CI", "scopes": scopes, "password": PASSWORD})
     assert made.status_code == 422
     assert "scopes" in json.dumps(made.json()["problems"])
-    assert api.get("/tokens").json()["items"] == before
+    assert [token["name"] for token in api.get("/tokens").json()["items"]] == ["test"]
 
 
 def test_nobody_revokes_the_token_of_another(site: Site, ada: User, api: TestClient) -> None:
