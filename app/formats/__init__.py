@@ -5,7 +5,7 @@ import re
 from typing import IO
 
 from app.errors import InvalidInput
-from app.formats.base import Preview, Reader, ReadOptions, Record, RowProblem, Writer
+from app.formats.base import Head, Preview, Reader, ReadOptions, Record, RowProblem, Writer
 from app.formats.conll import ConllReader, ConllWriter
 from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
@@ -15,6 +15,7 @@ from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.text import TextReader
+from app.i18n import gettext as _
 
 _READERS: tuple[Reader, ...] = (
     TextReader(),
@@ -46,47 +47,29 @@ _CELL = 300
 """Characters of a sample value."""
 _PREVIEW_SIZE = 4 << 20
 """Characters of all texts of a preview."""
-_ENDINGS = (
-    (r"\.gold_(?:conll|skel)$", "propbank"),
-    (r"conll-?(?:20)?05", "conll2005"),
-    (r"conll-?(?:20)?09", "conll2009"),
-    (r"\.conllup?$|\.conllu\.", "up"),
-    (r"\.jsonl$|\.ndjson$", "jsonl"),
-    (r"\.json$", "json"),
-    (r"\.(?:csv|tsv)$", "csv"),
-    (r"\.parquet$", "parquet"),
-    (r"\.(?:conll|iob2?|bio|bmes|bieos|bioes)$|\.conll\.", "conll"),
-)
-_TAGGED = re.compile(r"^\S+(?:[ \t].*)?[ \t](?:O|[BIESMLU]-\S+)$")
+_PACKED = re.compile(r"\.gz$")
 
 
 def guess_format(filename: str, head: bytes, task: str) -> str:
-    """The reader that a file most likely needs, by its name, then by how it begins."""
-    name = filename.lower().removesuffix(".gz")
-    text = _head_text(head)
+    """The reader that is surest that a file which begins like this is its own. Raises InvalidInput where none is."""
+    begin = _head(filename, head)
+    sure = {r.name: r.sniff(begin, task) for r in _READERS if task in r.tasks}
+    best = max(sure, key=lambda name: sure[name])
+    if not sure[best]:
+        raise InvalidInput.at(
+            "file",
+            _(
+                "No format is recognised in this file. These are read: %(titles)s.",
+                titles=", ".join(_(READERS[name].title) for name in sure),
+            ),
+        )
+    return best
+
+
+def _head(filename: str, data: bytes) -> Head:
+    text = _head_text(data)
     lines = [line for line in text.splitlines()[:200] if line.strip()]
-    if task == "ner" and sum(bool(_TAGGED.match(line)) for line in lines) > 0.6 * len(lines):
-        return "conll"
-    for pattern, reader in _ENDINGS:
-        if re.search(pattern, name) and task in READERS[reader].tasks:
-            return reader
-    return _by_content(head, text, lines, task)
-
-
-def _by_content(head: bytes, text: str, lines: list[str], task: str) -> str:
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    if text.lstrip().startswith("["):
-        return "json"
-    if text.lstrip().startswith("{"):
-        return "jsonl"
-    if task == "srl" and "(V*" in text:
-        cells = lines[0].split()
-        return "propbank" if len(cells) >= 8 and cells[2].isdigit() else "conll2005"
-    if task == "srl" and lines and (lines[0].startswith("#") or lines[0].count("\t") >= 9):
-        return "up"
-    tabs = sum("\t" in line for line in lines)
-    return "csv" if tabs and tabs > 0.8 * len(lines) else "text"
+    return Head(_PACKED.sub("", filename.lower()), data, text, lines)
 
 
 def _head_text(head: bytes) -> str:

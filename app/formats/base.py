@@ -6,17 +6,45 @@ from typing import IO, Any, Literal, Protocol
 
 from pydantic import ConfigDict, Field
 
+from app.errors import InvalidInput
+from app.i18n import gettext as _
 from app.strict import StrictModel
 
 Message = dict[str, str]
-SPLITS = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "test": "test",
-}
-"""What files call the splits, and what we do."""
+_SPLITS = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "devel", "development", "eval", "evaluation"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}  # fmt: skip
+
+
+def read_split(value: object) -> str | None:
+    """The split that a file's word for it means; None where nothing is said. Raises InvalidInput for another word:
+    an example of somebody's test set must not come to be trained on."""
+    word = "" if value is None or value != value else str(value).strip().lower()
+    if word and word not in _SPLITS:
+        raise InvalidInput.at(
+            "split",
+            _(
+                "“%(value)s” is no split: there are train, validation and test. Choose that the column says no split, "
+                "or write one of these.",
+                value=str(value)[:100],
+            ),
+        )
+    return _SPLITS.get(word)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How a file begins, for telling what it is."""
+
+    name: str
+    """The file's own, in lower case and without the ending of its compression."""
+    data: bytes
+    text: str
+    """Decoded, the first 64 KiB; empty for what is no text."""
+    lines: list[str]
+    """The first 200 that are not blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +60,8 @@ class Record:
     row: int = 0
     """1-based line where it starts; in a version, the example's id."""
     split: str | None = None
+    unused: tuple[str, ...] = ()
+    """Names of what the row holds that was neither read nor kept in `meta`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +102,8 @@ class Preview:
     """What the columns are taken for."""
     records: list[Record]
     problems: list[RowProblem]
+    unused: dict[str, int] = field(default_factory=dict)
+    """What these rows hold that is neither read nor kept in `meta`, with the number of rows."""
 
 
 class Reader(Protocol):
@@ -80,6 +112,11 @@ class Reader(Protocol):
     name: str
     title: str
     tasks: frozenset[str]
+
+    def sniff(self, head: Head, task: str) -> float:
+        """How sure it is that this is its format: 0 it is not, up to 0.3 it may be read so, from 0.5 it begins so,
+        from 0.7 its name says so, from 0.9 nothing else begins so."""
+        ...
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

@@ -7,7 +7,8 @@ from typing import IO
 
 import orjson
 
-from app.formats.base import SPLITS, ReadOptions, Record, RowProblem
+from app.errors import InvalidInput
+from app.formats.base import ReadOptions, Record, RowProblem, read_split
 from app.formats.bounds import MAX_ROW, parse_json, read_lines, text_problem, too_long
 from app.formats.encoding import open_text, unreadable
 from app.formats.tokens import Tokens, join, locate
@@ -102,6 +103,10 @@ def to_record(
         text, tokens = join(words, glued or ())
     if not text.strip():
         return RowProblem(sentence.row, _("The sentence has no visible word."))
+    try:
+        split = read_split(comments.get("split"))
+    except InvalidInput as error:
+        return RowProblem(sentence.row, error.message)
     if problem := text_problem(text):
         return RowProblem(sentence.row, problem)
     return Record(
@@ -109,7 +114,7 @@ def to_record(
         tokens=tokens,
         external_id=comments.get("external_id", comments.get("sent_id")),
         row=sentence.row,
-        split=SPLITS.get(comments.get("split", "")),
+        split=split,
     )
 
 

@@ -1,15 +1,18 @@
 """NER in columns: CoNLL-2003 and its many relatives, in IOB1, IOB2, BIOES, BMES or BILOU tags."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
-from app.formats.base import Message, ReadOptions, Record, RowProblem
+from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.columns import TAG, Sentence, comment_lines, read_sentences, to_record
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 from app.i18n import mark
 from app.tasks.tokenize import tokenize
 
+_ENDING = re.compile(r"\.(?:conll|iob2?|bio|bmes|bieos|bioes)$|\.conll\.")
+_TAGGED = re.compile(r"^\S+(?:[ \t].*)?[ \t](?:O|[BIESMLU]-\S+)$")
 _OPENS, _CLOSES = frozenset("BSU"), frozenset("ESLU")
 
 
@@ -27,6 +30,11 @@ class ConllReader:
     name = "conll"
     title = mark("CoNLL columns (IOB1, IOB2, BIOES, BMES)")
     tasks = frozenset({"ner"})
+
+    def sniff(self, head: Head, task: str) -> float:
+        if sum(bool(_TAGGED.match(line)) for line in head.lines) > 0.6 * len(head.lines):
+            return 0.9
+        return 0.7 if _ENDING.search(head.name) else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

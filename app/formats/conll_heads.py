@@ -1,11 +1,12 @@
 """SRL on head words: CoNLL-2009, and Universal Propositions in CoNLL-U and CoNLL-U Plus."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import IO
 
 from app.errors import InvalidInput
-from app.formats.base import Message, ReadOptions, Record, RowProblem
+from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.columns import Sentence, comment_lines, read_sentences, to_record
 from app.formats.conll import with_tokens, word, word_notes
 from app.formats.conll_srl import off_borders, on_tokens
@@ -22,6 +23,9 @@ class Conll2009Reader:
     name = "conll2009"
     title = mark("CoNLL-2009 (heads)")
     tasks = frozenset({"srl"})
+
+    def sniff(self, head: Head, task: str) -> float:
+        return 0.75 if re.search(r"conll-?(?:20)?09", head.name) else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
@@ -44,6 +48,12 @@ class UpReader:
     name = "up"
     title = mark("Universal Propositions (CoNLL-U)")
     tasks = frozenset({"srl"})
+
+    def sniff(self, head: Head, task: str) -> float:
+        if re.search(r"\.conllup?$|\.conllu\.", head.name):
+            return 0.7
+        first = head.lines[0] if head.lines else ""
+        return 0.5 if first.startswith("#") or first.count("\t") >= 9 else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

@@ -1,10 +1,11 @@
 """SRL in span columns: PropBank's `.gold_conll` and CoNLL-2005."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import IO, Any
 
-from app.formats.base import Message, ReadOptions, Record, RowProblem
+from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.columns import Sentence, comment_lines, read_sentences, to_record
 from app.formats.conll import with_tokens, word, word_notes
 from app.formats.propositions import from_brackets, payload, short_role, write_brackets
@@ -20,6 +21,12 @@ class PropBankReader:
     name = "propbank"
     title = "PropBank (.gold_conll)"
     tasks = frozenset({"srl"})
+
+    def sniff(self, head: Head, task: str) -> float:
+        if re.search(r"\.gold_(?:conll|skel)$", head.name):
+            return 0.8
+        cells = head.lines[0].split() if head.lines else []
+        return 0.6 if "(V*" in head.text and len(cells) >= 8 and cells[2].isdigit() else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
@@ -41,6 +48,11 @@ class Conll2005Reader:
     name = "conll2005"
     title = "CoNLL-2005"
     tasks = frozenset({"srl"})
+
+    def sniff(self, head: Head, task: str) -> float:
+        if re.search(r"conll-?(?:20)?05", head.name):
+            return 0.75
+        return 0.55 if "(V*" in head.text else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

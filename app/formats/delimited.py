@@ -13,7 +13,7 @@ from itertools import chain
 from typing import IO, Any, Literal
 
 from app.errors import InvalidInput
-from app.formats.base import Message, ReadOptions, Record, RowProblem
+from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.bounds import MAX_COLUMNS, MAX_ROW, batched, read_lines, too_long
 from app.formats.encoding import open_text, unreadable
 from app.formats.rows import guess_mapping, read_row
@@ -37,6 +37,12 @@ class CsvReader:
     name = "csv"
     title = mark("CSV or TSV")
     tasks = frozenset({"sentiment", "ner", "srl"})
+
+    def sniff(self, head: Head, task: str) -> float:
+        if head.name.endswith((".csv", ".tsv")):
+            return 0.7
+        tabs = sum("\t" in line for line in head.lines)
+        return 0.5 if tabs and tabs > 0.8 * len(head.lines) else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

@@ -5,7 +5,7 @@ from typing import IO
 
 import orjson
 
-from app.formats.base import Message, ReadOptions, Record, RowProblem
+from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.bounds import parse_json, read_lines
 from app.formats.encoding import open_text, unreadable
 from app.formats.json_stream import read_values
@@ -20,6 +20,11 @@ class JsonlReader:
     name = "jsonl"
     title = mark("JSON Lines")
     tasks = frozenset({"sentiment", "ner", "srl"})
+
+    def sniff(self, head: Head, task: str) -> float:
+        if head.name.endswith((".jsonl", ".ndjson")):
+            return 0.7
+        return 0.5 if head.text.lstrip().startswith("{") else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
@@ -46,6 +51,11 @@ class JsonReader:
     name = "json"
     title = mark("JSON")
     tasks = frozenset({"sentiment", "ner", "srl"})
+
+    def sniff(self, head: Head, task: str) -> float:
+        if head.name.endswith(".json"):
+            return 0.7
+        return 0.5 if head.text.lstrip().startswith("[") else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

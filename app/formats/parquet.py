@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import orjson
 
-from app.formats.base import Message, ReadOptions, Record, RowProblem
+from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.rows import read_row
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ class ParquetReader:
     name = "parquet"
     title = "Parquet"
     tasks = frozenset({"sentiment", "ner", "srl"})
+
+    def sniff(self, head: Head, task: str) -> float:
+        if head.data.startswith(b"PAR1"):
+            return 1.0
+        return 0.7 if head.name.endswith(".parquet") else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.errors import InvalidInput
 from app.formats.annotations import read_annotation
-from app.formats.base import SPLITS, ReadOptions, Record, RowProblem
+from app.formats.base import ReadOptions, Record, RowProblem, read_split
 from app.formats.bounds import parse_json, text_problem
 from app.i18n import gettext as _
 from app.tasks import get_task
@@ -91,7 +91,7 @@ def _canonical(row: Mapping[str, Any], number: int) -> Record:
         external_id=None if row.get("external_id") is None else str(row["external_id"]),
         meta=dict(meta),
         row=number,
-        split=SPLITS.get(str(row.get("split"))),
+        split=read_split(row.get("split")),
     )
 
 
@@ -126,7 +126,7 @@ def _plain(
         external_id=None if values.get("external_id") in (None, "") else str(values["external_id"]),
         meta=meta if "meta" not in mapping or not isinstance(own, dict) else own,
         row=number,
-        split=SPLITS.get(str(values.get("split")).lower()),
+        split=read_split(values.get("split")),
     )
 
 

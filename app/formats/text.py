@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import IO
 
-from app.formats.base import ReadOptions, Record, RowProblem
+from app.formats.base import Head, ReadOptions, Record, RowProblem
 from app.formats.bounds import read_lines, text_problem
 from app.formats.encoding import open_text, unreadable
 from app.i18n import mark
@@ -15,6 +15,9 @@ class TextReader:
     name = "text"
     title = mark("Plain text, one example a line")
     tasks = frozenset({"sentiment", "ner", "srl"})
+
+    def sniff(self, head: Head, task: str) -> float:
+        return 0.3 if head.name.endswith((".txt", ".text")) else 0.1 if head.text else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

@@ -91,7 +91,7 @@ class _Report:
 def upload(actor: Actor, project_id: str, *, filename: str, stream: IO[bytes]) -> Import:
     """Store a file for import. Opens its own sessions, so that a slow upload holds no lock.
 
-    Raises TooLarge or InvalidInput (an empty file).
+    Raises TooLarge or InvalidInput (an empty file, one of no known format).
     """
     with session_scope(read_only=True) as session:
         project = project_for(session, actor, project_id, "manager", write=True)
@@ -108,7 +108,8 @@ def upload(actor: Actor, project_id: str, *, filename: str, stream: IO[bytes]) -
             sink.write(chunk)
         if not size:
             raise InvalidInput.at("file", _("The file is empty."))
-    name = PurePath(filename.replace("\\", "/")).name[-300:] or "file"
+        name = PurePath(filename.replace("\\", "/")).name[-300:] or "file"
+        form = guess_format(name, head, project.task)
     with session_scope() as session:
         row = Import(
             id=import_id,
@@ -117,7 +118,7 @@ def upload(actor: Actor, project_id: str, *, filename: str, stream: IO[bytes]) -
             filename=name,
             size=size,
             sha256=digest.hexdigest(),
-            format=guess_format(name, head, project.task),
+            format=form,
         )
         session.add(row)
     return row
