@@ -26,7 +26,7 @@ from app.services import demo as demo_projects
 from app.services import direct_import, exporting, importing, versions
 from app.services import frames as frame_service
 from app.services import projects as project_service
-from app.services.importing import ImportOptions
+from app.services.import_rows import ImportOptions
 from app.services.versions import SplitPercent
 from app.tasks.base import parse
 
@@ -96,6 +96,9 @@ def import_(
         list[str] | None,
         typer.Option("--label", metavar="OLD=NEW", help="Such as 0=negative; may be repeated."),
     ] = None,
+    label_separator: Annotated[
+        str | None, typer.Option(help="Between the labels of one cell, such as “;”.")
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option(help="Between cells, “tab” for a tab; detected, if not given.")
     ] = None,
@@ -131,6 +134,7 @@ def import_(
         "encoding": encoding,
         "columns": _pairs(mapping, "--map"),
         "label_map": _pairs(labels, "--label"),
+        "label_separator": label_separator,
         "delimiter": "\t" if delimiter == "tab" else delimiter,
         "has_header": header,
         "tag_columns": tag_columns,
@@ -167,6 +171,12 @@ def import_(
         )
         if report["new_labels"]:
             say(f"New labels: {', '.join(report['new_labels'])}")
+        if report["taken_for"]:
+            same = ", ".join(f"{name} → {found}" for name, found in report["taken_for"].items())
+            say(f"Taken for labels that are there: {same}")
+        if report["unused"]:
+            unused = ", ".join(f"{name} ({rows} rows)" for name, rows in report["unused"].items())
+            say(f"Not used: {unused}")
 
 
 def _pairs(words: list[str] | None, option: str) -> dict[str, str]:
