@@ -1,11 +1,12 @@
 """Several people, one example: moving on never writes, a refusal never traps, and nobody is replaced unasked."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import Route, expect
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.db import session_scope
 from app.models import Annotation, Example, Project, User, now
@@ -368,7 +369,7 @@ def test_an_unsent_save_that_no_longer_fits_is_listed_until_it_is_settled(
     workplace.label(bo, project, ids[0]).press("3")
     workplace.label(bo, project, ids[1]).press("3")
     page.goto(workplace.address(project))
-    expect(page.locator("#problem")).to_contain_text("no longer fits (2)")
+    expect(page.locator("#problem")).to_contain_text("does not fit any more (2)")
     page.reload()
     drafts = page.locator("#drafts")
     expect(drafts).to_contain_text("Drafts not saved (2)")
@@ -420,3 +421,112 @@ def test_confirming_what_stands_says_that_nothing_was_changed(workplace: Workpla
     bench.press("Control+z")
     expect(bench.page.locator("#desk")).to_be_visible()
     expect(bench.text).to_have_text("Open.")
+
+
+def logged_out(route: Route) -> None:
+    """What the server says to somebody whose log-in has run out."""
+    route.fulfill(status=401, json={"detail": "out"})
+
+
+@pytest.mark.parametrize("last", ["3", "Shift+S"])
+def test_the_last_thing_that_was_said_is_what_is_sent_late(workplace: Workplace, last: str) -> None:
+    project = workplace.project("sentiment", ["Fine.", "Next one."])
+    bench = workplace.label(workplace.ada, project)
+    for _again in range(5):  # by keys that have no order
+        bench.page.route("**/annotations", logged_out)
+        bench.press("1", last)
+        expect(bench.page.locator("#problem")).to_contain_text("Log in again")
+        bench.page.unroute("**/annotations")
+        bench.page.goto(workplace.address(project))
+        expect(bench.said).to_contain_text("is saved now (1)")
+        expect(bench.page.locator("#drafts")).to_be_hidden()
+        said = annotations(project)[-1]
+        assert said == ("Ada", NEGATIVE if last == "3" else None)
+        with session_scope() as session:
+            session.execute(delete(Annotation).where(Annotation.project_id == project.id))
+            session.execute(
+                update(Example)
+                .where(Example.project_id == project.id)
+                .values(status="open", gold_id=None, skipped_by=None, lease_user_id=None)
+            )
+        bench.page.goto(workplace.address(project, example_of(project, "Fine.").id))
+        bench.settled()
+    assert bench.errors == []
+
+
+def test_a_comment_is_kept_where_somebody_said_the_same(workplace: Workplace) -> None:
+    bo, cai = make_user("Bo"), make_user("Cai")
+    project = workplace.project("sentiment", ["Fine.", "Next one.", "Last one."])
+    join(project, workplace.ada, annotator=bo)
+    join(project, workplace.ada, annotator=cai)
+    late = workplace.label(cai, project)
+    expect(late.text).to_have_text("Fine.")
+    late.page.locator("#comment-box summary").click()
+    late.page.locator("#comment").fill("Is it irony?")
+    lease_ends(project)
+    quick = workplace.label(bo, project)
+    expect(quick.text).to_have_text("Fine.")
+    quick.press("1")
+    late.page.locator("[data-label]").first.click()
+    expect(late.text).to_have_text("Last one.")
+    with session_scope(read_only=True) as session:
+        said = session.execute(
+            select(Annotation.comment, Annotation.is_proposal).where(Annotation.user_id == cai.id)
+        ).all()
+    assert [tuple(row) for row in said] == [("Is it irony?", True)]
+
+
+def test_the_way_goes_round_examples_that_are_gone(workplace: Workplace) -> None:
+    project = workplace.project("sentiment", ["One.", "Two.", "Three.", "Four."])
+    bench = workplace.label(workplace.ada, project)
+    bench.press("Shift+F", "Shift+F", "Shift+F", "Shift+B", "Shift+B", "Shift+B")
+    expect(bench.text).to_have_text("One.")
+    with session_scope() as session:
+        session.execute(
+            delete(Example).where(
+                Example.project_id == project.id, Example.id == example_of(project, "Two.").id
+            )
+        )
+    bench.press("Shift+F")
+    expect(bench.text).to_have_text("Three.")
+    bench.press("Shift+B")
+    expect(bench.text).to_have_text("One.")
+    assert bench.errors == []
+
+
+def test_a_label_that_was_removed_can_be_taken_out_of_a_draft(workplace: Workplace) -> None:
+    schema = {"mode": "multi", "labels": [{"name": name} for name in ("good", "mixed")]}
+    project = workplace.project("sentiment", ["Fine.", "Next."], label_schema=schema)
+    bench = workplace.label(workplace.ada, project)
+    for label in ("good", "mixed"):
+        bench.page.locator(f"[data-label={label}]").click()
+    with session_scope() as session:
+        row = session.get_one(Project, project.id)
+        row.label_schema = {"mode": "multi", "labels": [{"name": "good"}]}
+    bench.press("Enter")
+    expect(bench.page.locator("#problem")).to_contain_text("mixed")
+    expect(bench.page.locator("#outdated")).to_be_visible()
+    bench.page.locator("#outdated a").click()
+    bench.page.get_by_role("button", name="mixed").click()
+    bench.press("Enter")
+    expect(bench.text).to_have_text("Next.")
+    assert gold_of(project, "Fine.") == {"labels": ["good"]}
+    assert bench.errors == []
+
+
+def test_what_two_of_three_said_is_not_marked_as_one_persons(workplace: Workplace) -> None:
+    bo, cai = make_user("Bo"), make_user("Cai")
+    project = workplace.project("sentiment", [{"text": "Fine.", "annotation": POSITIVE}, "Open."])
+    join(project, workplace.ada, annotator=bo)
+    join(project, workplace.ada, annotator=cai)
+    example = example_of(project, "Fine.").id
+    for person, key in ((bo, "3"), (cai, "1")):
+        bench = workplace.label(person, project, example)
+        bench.press(key)
+        if key == "1":
+            bench.page.locator("#comment-box summary").click()
+            bench.page.locator("#comment").fill("Sure.")
+        bench.page.locator("[data-do=save]").click()
+    lead = workplace.label(workplace.ada, project, example)
+    expect(lead.banner.locator(".comparison-column")).to_have_count(3)
+    expect(lead.banner.locator(".comparison-own")).to_have_text(re.compile("Negative"))

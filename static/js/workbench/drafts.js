@@ -64,6 +64,15 @@ export class Drafts {
     localStorage.removeItem(this.asidePrefix + example);
   }
 
+  /**
+   * What a draft held is saved by now; what its person did since stays.
+   * @param {number} example
+   * @param {Draft | null} draft
+   */
+  settle(example, draft) {
+    if (JSON.stringify(this.find(example)) === JSON.stringify(draft)) this.drop(example);
+  }
+
   /** The example is settled, or the person wants none of it. @param {number} example */
   discard(example) {
     this.drop(example);
