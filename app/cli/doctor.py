@@ -11,15 +11,16 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli import broker
-from app.cli.up import check_data_folder
-from app.data_folder import is_open, missing_database
+from app.cli.up import writable_data_folder
+from app.data_folder import is_open, missing_database, probe
 from app.db import get_engine, session_scope
 from app.migrate import about_database, head_revision
 from app.models import new_id
-from app.services import integrity, workers
+from app.services import health, integrity, workers
 from app.settings import Settings
 from app.storage import get_storage
 
@@ -88,7 +89,8 @@ def _python(_settings: Settings) -> str:
 def _data_folder(settings: Settings) -> str:
     folder = settings.data_dir.resolve()
     if folder.exists():
-        check_data_folder(settings)
+        with writable_data_folder(settings):
+            probe(settings)
         return str(folder)
     parent = _existing(folder)
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
@@ -122,6 +124,10 @@ def _database(settings: Settings) -> str:
 
 def _broker(settings: Settings) -> str:
     if broker.answers(settings.broker):
+        try:
+            health.check_broker()
+        except RedisError as error:
+            raise RuntimeError(f"it answers, but takes no messages: {error}") from error
         return "answers"
     if settings.redis_url is not None:
         raise RuntimeError("the server in ANNOTUNE_REDIS_URL does not answer")

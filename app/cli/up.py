@@ -58,14 +58,19 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def check_data_folder(settings: Settings) -> None:
-    """Raises Unavailable when the data folder cannot be written."""
-    folder = settings.data_dir.resolve()
-    try:
+    """Make the data folder if it is not there. Raises Unavailable when it cannot be written."""
+    with writable_data_folder(settings):
         data_folder.make(settings)
-        probe = folder / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        data_folder.probe(settings)
+
+
+@contextmanager
+def writable_data_folder(settings: Settings) -> Iterator[None]:
+    """Raises Unavailable where the system refuses something in the data folder."""
+    try:
+        yield
     except OSError as error:
+        folder = settings.data_dir.resolve()
         raise Unavailable(
             f"The data folder {folder} cannot be written ({error.strerror}). Name another one in "
             "ANNOTUNE_DATA_DIR, or give this user the right to write there."
