@@ -186,7 +186,7 @@ def test_a_version_that_failed_is_written_under_the_same_number(
 ) -> None:
     freezing = workshop.freeze()
     with monkeypatch.context() as patch:
-        patch.setattr(versions, "split_of", lambda *_a: 1 / 0)
+        patch.setattr(splits, "split_of", lambda *_a: 1 / 0)
         failed = work_off(freezing)
     assert failed.state == "failed"
     assert failed.error
