@@ -281,7 +281,7 @@ class Settings(BaseSettings):
 
 
 def _check_file_system(protocol: str) -> None:
-    """Raise ValueError for what fsspec does not know, what needs a package that is not there, what cannot be written."""
+    """Raise ValueError for what fsspec does not know, what needs another package, and what cannot be written."""
     from fsspec import get_filesystem_class
 
     try:
