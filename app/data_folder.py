@@ -10,6 +10,8 @@ from app.settings import Settings
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SQLITE = ("annotune.sqlite3", "annotune.sqlite3-wal", "annotune.sqlite3-shm")
+RESTORING = ".restoring"
+"""Behind the name of a database that is being restored, until it is whole."""
 _OURS = frozenset({"annotune.sqlite3", "annotune.lock"})
 
 log = structlog.get_logger()
@@ -62,6 +64,13 @@ def missing_database(settings: Settings) -> Path | None:
     file = Path(path.partition("?")[0])
     is_file = scheme.startswith("sqlite") and path not in ("", ":memory:")
     return file if is_file and not file.exists() else None
+
+
+def broken_restore(settings: Settings) -> Path | None:
+    """What a restore has left that did not come to its end, where there is no database but that."""
+    missing = missing_database(settings)
+    part = None if missing is None else missing.with_name(f"{missing.name}{RESTORING}")
+    return part if part is not None and part.exists() else None
 
 
 def is_open(path: Path) -> bool:

@@ -58,7 +58,12 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def check_data_folder(settings: Settings) -> None:
-    """Make the data folder if it is not there. Raises Unavailable when it cannot be written."""
+    """Make the data folder if it is not there. Raises Unavailable if it cannot be written, or holds half a database."""
+    if part := data_folder.broken_restore(settings):
+        raise Unavailable(
+            f"A restore was broken off, so there is no database yet. Run “annotune restore DIR --replace” again; or "
+            f"remove {part}, to begin with an empty one."
+        )
     with writable_data_folder(settings):
         data_folder.make(settings)
         data_folder.probe(settings)

@@ -25,6 +25,7 @@ def strings() -> dict[str, str]:
         "drop_mine": _("Leave it as it is"),
         "keep_beside": _("Keep mine beside it"),
         "label_gone": _("Not a label of this project any more: press it to take it away."),
+        "left_as_it_is": _("It stays as it is."),
         "log_in": _("Log in again"),
         "logged_out": _("You are logged out. What you did here is kept in this browser."),
         "n_arguments": _("arguments: {n}"),

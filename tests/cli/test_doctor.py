@@ -13,6 +13,8 @@ from sqlalchemy import text
 
 from app import data_folder, db
 from app.cli import doctor
+from app.cli.up import check_data_folder
+from app.errors import Unavailable
 from app.services import workers
 from app.settings import Settings, get_settings
 from tests.cli.conftest import Annotune
@@ -109,6 +111,25 @@ def test_a_data_folder_that_is_a_file_stays_as_it_is(
     with pytest.raises(OSError, match="directory"):
         data_folder.keep_private(get_settings())
     assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_setting_that_is_misspelt(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert finding("settings").good
+    monkeypatch.setenv("ANNOTUNE_TRUSTED_PROXY", "127.0.0.1")
+    found = finding("settings")
+    assert (found.good, found.essential) == (False, False)
+    assert "is ANNOTUNE_TRUSTED_PROXIES meant?" in found.detail
+
+
+def test_a_restore_that_was_broken_off(settings: Settings) -> None:
+    settings.data_dir.mkdir(exist_ok=True)
+    for file in settings.data_dir.glob("annotune.sqlite3*"):
+        file.unlink()
+    (settings.data_dir / "annotune.sqlite3.restoring").touch()
+    assert "broken off" in finding("data folder").detail
+    with pytest.raises(Unavailable, match="broken off"):
+        check_data_folder(get_settings())
+    assert not (settings.data_dir / "annotune.sqlite3").exists()
 
 
 def test_a_broker_that_takes_no_messages(broker: str) -> None:

@@ -47,7 +47,7 @@ export class Banner {
       item.access === "write" ? "" : item.access_reason,
       draft ? t("draft_aside") : "",
     ].filter(Boolean);
-    const isCompared = columns.length > 1 || this.isBeside;
+    const isCompared = columns.length > 1 || this.isBeside || Boolean(draft?.payload);
     this.root.hidden = !words.length && !isCompared;
     this.root.replaceChildren(
       ...(words.length ? [h("p", {}, words.join(" "))] : []),

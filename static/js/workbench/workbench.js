@@ -90,7 +90,7 @@ export class Workbench {
     await this.#busy(async () => {
       const { sent, refused } = await this.outbox.flush();
       // Of a skip that no longer fits, nothing is lost.
-      for (const { example, saving } of refused) if (saving.payload) this.drafts.setAside(example, saving);
+      for (const { example, saving, draft } of refused) this.drafts.refused(example, saving, draft ?? null);
       for (const { example, draft } of sent) this.drafts.settle(example, draft ?? null);
       if (item) this.#show(sent.length ? await this.api.example(item.id) : item);
       else await this.#fetchNext(null);
@@ -219,7 +219,10 @@ export class Workbench {
    * @param {import("./api.js").Saved} saved
    */
   #remember(item, saving, saved) {
+    const isUnsaved = saving.skipped && !this.#isUnchanged() && JSON.stringify(this.payload) !== JSON.stringify(this.#before().payload);
     this.drafts.discard(item.id);
+    // What was worked on before it was set aside is there when it comes back.
+    if (isUnsaved) this.drafts.setAside(item.id, { payload: this.payload, comment: "", base: saved.base });
     this.#last = item.id;
     this.#stored = this.#snapshot();
     item.base = saved.base;
@@ -270,7 +273,7 @@ export class Workbench {
     if (choice === "beside") return this.#store(current, payload, "propose");
     if (choice === "") return this.#adopt(current);
     this.drafts.discard(current.id);
-    await this.#advance(current.id, t("taken_theirs"));
+    await this.#advance(current.id, t(isOwn || !standing ? "left_as_it_is" : "taken_theirs"));
   }
 
   /**
