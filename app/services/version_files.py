@@ -22,7 +22,7 @@ def verify(version: DatasetVersion) -> None:
 
 
 def lines(version: DatasetVersion) -> Iterator[bytes]:
-    """The examples of a written version, one JSON object each, by their ids. Raises Gone or Damaged before the first."""
+    """The examples of a written version, a JSON object each, by their ids. Raises Gone or Damaged before the first."""
     verify(version)
     with get_storage().reading(data_key(version.id)) as stream:
         yield from stream

@@ -348,6 +348,12 @@ def moves(
     return number, splits.moves()
 
 
+def number_before(session: Session, version: DatasetVersion) -> int | None:
+    """The number of the version that this one is compared with, if there is one."""
+    before = _before(session, version)
+    return before.number if before else None
+
+
 def _before(session: Session, version: DatasetVersion) -> DatasetVersion | None:
     """The newest version before this one whose file is written."""
     return session.scalar(
