@@ -193,7 +193,7 @@ def diff_versions(
     base: Annotated[int, Query(ge=1, le=2**31 - 1, description="The version to compare with.")],
     kind: Annotated[Kind | None, Query(description="Only changes of this kind.")] = None,
     after: Annotated[int, Query(ge=0, le=2**53 - 1, description="The last example shown.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many changes.")] = 100,
 ) -> DiffOut:
     """What changed from version `base` to this one: examples added, removed, relabelled, moved to another split."""
     found = version_diff.diff(
