@@ -5,7 +5,6 @@ import json
 import os
 import tempfile
 from functools import cache
-from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +13,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.wrong_settings import explain
+from app.wrong_settings import WrongSettings, explain
 
 _SOCKET_PATH_BYTES = 100  # the system's sun_path ends at 108 (Linux) or 104 (macOS)
 _DATABASES = ("postgresql", "postgresql+psycopg", "sqlite", "sqlite+pysqlite")
+_READ_ONLY = ("http", "https", "data")
 _BROKERS = ("redis", "rediss", "redis+socket", "unix")
 
 
@@ -61,44 +61,61 @@ class Settings(BaseSettings):
         False, description="Secure cookies without a `public_url`. Rather set that."
     )
     session_days: int = Field(
-        30, ge=1, description="Days without a visit after which a session ends."
+        30, ge=1, le=3650, description="Days without a visit after which a session ends."
     )
     lease_minutes: int = Field(
         30,
         ge=1,
+        le=10_080,
         description="How long an example stays reserved for the annotator who has it open.",
     )
     lock_seconds: float = Field(
         10,
         gt=0,
+        le=3600,
         description="Seconds that anything waits for the database's locks and connections before it gives up.",
     )
     statement_seconds: float = Field(
         60,
         gt=0,
+        le=86_400,
         description="Seconds after which PostgreSQL ends a statement, or a transaction that has gone idle.",
     )
-    max_upload_mb: int = Field(512, ge=1, description="Largest file that may be imported, in MiB.")
+    max_upload_mb: int = Field(
+        512, ge=1, le=1 << 20, description="Largest file that may be imported, in MiB."
+    )
     max_import_rows: int = Field(
-        5_000_000, ge=1, description="Most rows that a file may hold that is imported."
+        5_000_000,
+        ge=1,
+        le=1_000_000_000,
+        description="Most rows that a file may hold that is imported.",
     )
     max_connections: int = Field(
-        1000, ge=10, description="Connections that one web process holds open; more are refused."
+        1000,
+        ge=10,
+        le=100_000,
+        description="Connections that one web process holds open; more are refused.",
     )
     job_lease_seconds: float = Field(
-        30, gt=0, description="A job whose worker has been silent this long is taken up again."
+        30,
+        gt=0,
+        le=86_400,
+        description="A job whose worker has been silent this long is taken up again.",
     )
-    job_attempts: int = Field(3, ge=1, description="Times a job is started before it is given up.")
+    job_attempts: int = Field(
+        3, ge=1, le=100, description="Times a job is started before it is given up."
+    )
     job_republish_seconds: float = Field(
-        60, gt=0, description="A job that waits this long has its message sent again."
+        60, gt=0, le=86_400, description="A job that waits this long has its message sent again."
     )
     checkpoint_keep_hours: float = Field(
         24,
         ge=0,
+        le=87_600,
         description="How long a worker keeps the checkpoints of a failed or cancelled run, to resume it.",
     )
     reconcile_seconds: float = Field(
-        5, gt=0, description="How often each worker looks for jobs that were lost."
+        5, gt=0, le=3600, description="How often each worker looks for jobs that were lost."
     )
     model_dirs: Annotated[list[Path], NoDecode] = Field(
         default_factory=list,
@@ -155,8 +172,12 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in _DATABASES:
-            raise ValueError("PostgreSQL or SQLite")
+        if value is not None:
+            url = urlsplit(value)
+            if url.scheme not in _DATABASES:
+                raise ValueError("PostgreSQL or SQLite")
+            if url.scheme.startswith("postgresql"):
+                _ = url.port  # raises ValueError for what is no number
         return value
 
     @field_validator("redis_url")
@@ -167,6 +188,9 @@ class Settings(BaseSettings):
             if url.scheme not in _BROKERS or not (url.hostname or url.path):
                 raise ValueError("Redis or Valkey")
             _ = url.port  # raises ValueError for what is no number
+            number = url.path.removeprefix("/")
+            if url.scheme in ("redis", "rediss") and number and not number.isdecimal():
+                raise ValueError("the number of a database of Redis")
         return value
 
     @field_validator("storage_url")
@@ -257,12 +281,15 @@ class Settings(BaseSettings):
 
 
 def _check_file_system(protocol: str) -> None:
-    """Raise ValueError for what fsspec does not know, or what needs a package that is not there."""
-    from fsspec.registry import known_implementations
+    """Raise ValueError for what fsspec does not know, what needs another package, and what cannot be written."""
+    from fsspec import get_filesystem_class
 
-    module = known_implementations.get(protocol, {}).get("class", "").partition(".")[0]
-    if not module or find_spec(module) is None:
-        raise ValueError("a file system of fsspec whose package is installed")
+    try:
+        get_filesystem_class(protocol)
+    except ImportError as error:
+        raise ValueError("a file system of fsspec whose package is installed") from error
+    if protocol in _READ_ONLY:
+        raise ValueError("a place that can be written")
 
 
 @cache
@@ -270,5 +297,7 @@ def get_settings() -> Settings:
     """The settings of this process. Raises WrongSettings."""
     try:
         return Settings()
+    except UnicodeDecodeError as error:
+        raise WrongSettings(f"The file .env is not UTF-8: {error}. Save it as UTF-8.") from None
     except ValidationError as error:
         raise explain(error, Settings.model_fields) from None

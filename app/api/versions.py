@@ -12,7 +12,8 @@ from app.http.download import send_export
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.models import DatasetVersion, Job
-from app.services import exporting, versions
+from app.services import exporting, version_diff, versions
+from app.services.version_diff import Kind
 from app.services.versions import SplitPercent
 
 router = Router(prefix="/projects/{project_id}/versions", tags=["Versions"])
@@ -83,6 +84,43 @@ class FreezeWish(Question):
     split: SplitPercent | None = Field(
         None, description="Per cents of the splits; left out, the last version's, else 80/10/10."
     )
+    keep_splits: bool = Field(
+        True,
+        description="Examples stay in the splits that the version before has them in. False: all are split anew, by "
+        "what their files say, else by the per cents; `counts.moves` then says what moved.",
+    )
+
+
+class SideOut(Answer):
+    """An example as one version has it."""
+
+    split: str
+    annotation: dict[str, Any]
+
+
+class ChangeOut(Answer):
+    """An example that is not the same in both versions."""
+
+    example_id: int
+    text: str
+    kinds: list[Kind]
+    before: SideOut | None = Field(description="Null where the earlier version does not have it.")
+    after: SideOut | None = Field(description="Null where the later version does not have it.")
+
+
+class DiffOut(Answer):
+    """How two versions differ."""
+
+    counts: dict[Kind, int] = Field(
+        description="Examples of each kind; one that is relabelled and moved counts as both.",
+        examples=[{"added": 12, "removed": 0, "relabelled": 3, "moved": 0}],
+    )
+    unchanged: int
+    labels: dict[str, tuple[int, int]] = Field(
+        description="How often each label is used before and after, where that differs."
+    )
+    changes: list[ChangeOut]
+    next_after: int | None = Field(description="`after` of the following ones; null at the end.")
 
 
 class NoteOut(Answer):
@@ -112,10 +150,17 @@ def freeze_version(
 ) -> VersionOut:
     """Freeze what is labelled at this moment. The number is given at once, a job writes the file.
 
-    The split of an example follows from its text, so it stays there from version to version.
+    An example's split is decided once, by its file or else by its text, and stays from version to version.
     """
     wish = wish or FreezeWish()
-    version = versions.create(session, person.actor, project_id, note=wish.note, split=wish.split)
+    version = versions.create(
+        session,
+        person.actor,
+        project_id,
+        note=wish.note,
+        split=wish.split,
+        keep_splits=wish.keep_splits,
+    )
     return _shown(*versions.get(session, person.actor, project_id, version.number))
 
 
@@ -134,6 +179,34 @@ def retry_version(session: Db, person: Person, project_id: ProjectId, number: Nu
     """Write a version that failed or was cancelled after all, with what is labelled at this moment."""
     versions.retry(session, person.actor, project_id, number)
     return _shown(*versions.get(session, person.actor, project_id, number))
+
+
+@router.get(
+    "/{number}/diff",
+    responses={409: problem("One of the two versions is not written yet.")},
+)
+def diff_versions(
+    session: Db,
+    person: Person,
+    project_id: ProjectId,
+    number: Number,
+    base: Annotated[int, Query(ge=1, le=2**31 - 1, description="The version to compare with.")],
+    kind: Annotated[Kind | None, Query(description="Only changes of this kind.")] = None,
+    after: Annotated[int, Query(ge=0, le=2**53 - 1, description="The last example shown.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many changes.")] = 100,
+) -> DiffOut:
+    """What changed from version `base` to this one: examples added, removed, relabelled, moved to another split."""
+    found = version_diff.diff(
+        session,
+        person.actor,
+        project_id,
+        base,
+        number,
+        kind=kind,
+        after=after,
+        limit=limit,
+    )
+    return DiffOut.model_validate(found)
 
 
 @router.get("/{number}/manifest", responses=_NOT_READY)

@@ -1,5 +1,6 @@
 """What the commands say: plain lines and tables on standard output, errors as sentences on standard error."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -34,11 +35,26 @@ def plain_errors() -> Iterator[None]:
     except Exception as error:
         from sqlalchemy.exc import SQLAlchemyError  # here: commands that use no database are quick
 
+        if _is_full(error):
+            where = getattr(error, "filename", None)
+            complain(
+                f"The disk is full{f' ({where})' if where else ''}: not all could be written. What was there before "
+                "is as it was. Make room, or name another place, then try again."
+            )
+            raise typer.Exit(1) from None
         if not isinstance(error, SQLAlchemyError):
             raise
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         complain(f"The database does not work: {cause}")
         raise typer.Exit(1) from None
+
+
+def _is_full(error: Exception) -> bool:
+    from app.db import Outage, outage
+    from app.storage import is_full
+
+    code = getattr(error, "sqlite_errorcode", None)
+    return is_full(error) or outage(error) is Outage.FULL or code == sqlite3.SQLITE_FULL
 
 
 def show(rows: Sequence[dict[str, Any]], *, as_json: bool, none: str) -> None:

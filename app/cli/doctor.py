@@ -7,19 +7,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
+from dotenv import dotenv_values
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli import broker
-from app.cli.up import check_data_folder
-from app.data_folder import is_open, missing_database
+from app.cli.up import writable_data_folder
+from app.data_folder import broken_restore, is_open, missing_database, probe
 from app.db import get_engine, session_scope
 from app.migrate import about_database, head_revision
 from app.models import new_id
-from app.services import integrity, workers
+from app.services import health, integrity, workers
 from app.settings import Settings
 from app.storage import get_storage
 
@@ -29,6 +32,8 @@ _STORED = "stored files"
 _READ_DATABASE = (_STORED, "workers")
 _NOT_YET = "is not there yet; annotune up makes it"
 _TO_MIGRATE = "to be brought up to date (annotune migrate; annotune up does it by itself)"
+_OF_COMPOSE = {"ANNOTUNE_PUBLISHED_ADDRESS", "ANNOTUNE_PUBLISHED_PORT", "ANNOTUNE_TOKEN"}
+"""Names that others than Annotune read."""
 _NAMED = 5
 """So many broken files are told by name."""
 _TORCH = """
@@ -85,10 +90,26 @@ def _python(_settings: Settings) -> str:
     return ".".join(map(str, sys.version_info[:3]))
 
 
+def _names(_settings: Settings) -> str:
+    """Settings that nobody reads: a misspelt one is as if it were not there."""
+    known = {f"ANNOTUNE_{name.upper()}" for name in Settings.model_fields} | _OF_COMPOSE
+    given = {*os.environ, *dotenv_values(".env")}
+    unknown = sorted(name for name in given if name.startswith("ANNOTUNE_") and name not in known)
+    unknown = [name for name in unknown if not name.startswith("ANNOTUNE_TEST_")]
+    if not unknown:
+        return "all are known"
+    meant = get_close_matches(unknown[0], sorted(known), n=1)
+    hint = f": is {meant[0]} meant?" if meant else ""
+    raise RuntimeError(f"{', '.join(unknown)}: there is no such setting{hint}")
+
+
 def _data_folder(settings: Settings) -> str:
     folder = settings.data_dir.resolve()
+    if part := broken_restore(settings):
+        raise RuntimeError(f"a restore was broken off ({part}): run it again")
     if folder.exists():
-        check_data_folder(settings)
+        with writable_data_folder(settings):
+            probe(settings)
         return str(folder)
     parent = _existing(folder)
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
@@ -122,6 +143,10 @@ def _database(settings: Settings) -> str:
 
 def _broker(settings: Settings) -> str:
     if broker.answers(settings.broker):
+        try:
+            health.check_broker()
+        except RedisError as error:
+            raise RuntimeError(f"it answers, but takes no messages: {error}") from error
         return "answers"
     if settings.redis_url is not None:
         raise RuntimeError("the server in ANNOTUNE_REDIS_URL does not answer")
@@ -246,6 +271,7 @@ _ESSENTIAL: dict[str, Callable[[Settings], str]] = {
     _STORED: lambda _settings: _stored_files(digests=True),
 }
 _OPTIONAL: dict[str, Callable[[Settings], str]] = {
+    "settings": _names,
     "permissions": _permissions,
     "disk space": _disk,
     "trusted proxies": _proxies,

@@ -58,14 +58,24 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 
 def check_data_folder(settings: Settings) -> None:
-    """Raises Unavailable when the data folder cannot be written."""
-    folder = settings.data_dir.resolve()
-    try:
+    """Make the data folder if it is not there. Raises Unavailable if it cannot be written, or holds half a database."""
+    if part := data_folder.broken_restore(settings):
+        raise Unavailable(
+            f"A restore was broken off, so there is no database yet. Run “annotune restore DIR --replace” again; or "
+            f"remove {part}, to begin with an empty one."
+        )
+    with writable_data_folder(settings):
         data_folder.make(settings)
-        probe = folder / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        data_folder.probe(settings)
+
+
+@contextmanager
+def writable_data_folder(settings: Settings) -> Iterator[None]:
+    """Raises Unavailable where the system refuses something in the data folder."""
+    try:
+        yield
     except OSError as error:
+        folder = settings.data_dir.resolve()
         raise Unavailable(
             f"The data folder {folder} cannot be written ({error.strerror}). Name another one in "
             "ANNOTUNE_DATA_DIR, or give this user the right to write there."

@@ -84,7 +84,7 @@ def start(plan: Plan, group: Group, signals: "Signals") -> None:
     if setup_page is not None:
         where = plan.address if setup_page.startswith("/") else ""
         say(f"Create the first account here:  {where}{setup_page}")
-    say(f"Everything is kept in {plan.data_dir}. Ctrl-C stops.")
+    say(f"Its data folder is {plan.data_dir}. Ctrl-C stops.")
 
 
 def _first_word_of(web: Program, answer: int, group: Group, signals: "Signals") -> str | None:

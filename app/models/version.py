@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigId, ShortId, new_id, now
@@ -21,6 +21,8 @@ class DatasetVersion(Base):
     note: Mapped[str] = mapped_column(Text, default="")
     split_percent: Mapped[dict[str, Any]]
     """{"train": 80, "validation": 10, "test": 10}"""
+    keeps_splits: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether an example stays in the split that the version before has it in, whatever the per cents are now."""
     label_schema: Mapped[dict[str, Any]]
     instruction: Mapped[str] = mapped_column(Text)
     """The SFT instruction that exports of this version carry."""
@@ -33,7 +35,8 @@ class DatasetVersion(Base):
     undone_imports: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """Ids of the imports that were just being taken back: only what people said of their examples is in it."""
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """{"examples", "splits": {…}, "labels": {…}, "labels_by_split": {split: {…}}}"""
+    """{"examples", "splits": {…}, "labels": {…}, "labels_by_split": {split: {…}}, "moves": [{"before", "after",
+    "examples"}]}"""
     size: Mapped[int | None]
     """Bytes of the canonical file."""
     sha256: Mapped[str | None] = mapped_column(String(64))

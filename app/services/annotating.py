@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
-from app.errors import Conflict, Forbidden, InvalidInput, NotFound
+from app.errors import Conflict, InvalidInput, NotFound
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, UnseenChange, User
 from app.services import contributions, label_sets, remarks, work_items
@@ -72,9 +72,8 @@ def save(
     """Store a new revision. The same `client_key` for the same again stores nothing and gives the same.
 
     Raises Conflict, with the current state, if somebody said something since `draft.base`, if somebody else's
-    annotation stands or somebody else holds the example, and for a skip while gold stands; Conflict, if the
-    key belongs to another save; Forbidden, if this role cannot replace; InvalidInput for a payload that does
-    not fit.
+    annotation stands that this role cannot replace or somebody else holds the example, and for a skip while gold
+    stands; Conflict, if the key belongs to another save; InvalidInput for a payload that does not fit.
     """
     project = project_for(session, actor, project_id, write=True)
     example = session.scalar(
@@ -204,7 +203,8 @@ def _saved_before(
     if saved.example_id == example.id and payload is not None:
         task = get_task(project.task)
         payload = task.dump(task.normalise(task.parse_payload(payload), _inputs(example)))
-    if saved.example_id != example.id or saved.payload != payload:
+    comment = draft.comment[:MAX_COMMENT]
+    if saved.example_id != example.id or (saved.payload, saved.comment) != (payload, comment):
         raise _used_key()
     return saved
 
@@ -253,11 +253,8 @@ def _check_save(
         raise refusal(_("Something was said of this example meanwhile. Look at it, then choose."))
     role = role_in(session, actor, project.id)
     access, reason = work_items.access_to(actor, role, example, standing)
-    is_held = work_items.is_held_by_other(actor, example)
     if access == "write" or (access == "replace" and draft.effect == "replace"):
         return
-    if draft.effect == "replace" and not is_held:
-        raise Forbidden(reason)
     raise refusal(reason)
 
 

@@ -1,6 +1,9 @@
-"""Whether what Annotune stands on answers: each check is short, changes nothing, and raises when it does not."""
+"""Whether what Annotune stands on answers: each check is short, leaves nothing behind, and raises when it
+does not."""
 
+import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +20,8 @@ from app.storage import get_storage
 
 SECONDS = 2.0
 """How long a check may take."""
+LEAST_FREE = 16 << 20
+"""Bytes of room that a disk should have left."""
 _ASK = "SELECT version_num FROM alembic_version"
 
 
@@ -39,11 +44,11 @@ def check_database() -> None:
 
 
 def check_broker() -> None:
-    """A ping."""
+    """A message could be put there: a broker whose memory is full still answers a ping."""
     url = get_settings().broker.replace("redis+socket:", "unix:", 1)
     limits = {"socket_connect_timeout": SECONDS / 2, "socket_timeout": SECONDS / 2}
     with redis.Redis.from_url(url, **limits) as client:
-        client.ping()
+        client.set("annotune.health", 1, ex=60)
 
 
 def check_storage() -> None:
@@ -57,6 +62,16 @@ def check_storage() -> None:
         folder = folder.parent
     if not os.access(folder, os.W_OK | os.X_OK) or not folder.is_dir():
         raise PermissionError(f"{folder} cannot be written")
+
+
+def check_disk() -> None:
+    """There is room for what people save, where SQLite and the local storage are."""
+    settings, storage = get_settings(), get_storage()
+    folders = [settings.data_dir.resolve(), *([Path(storage.root)] if storage.is_local else [])]
+    for folder in folders:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if shutil.disk_usage(there).free < LEAST_FREE:
+            raise OSError(errno.ENOSPC, "the disk is full, or nearly so", str(folder))
 
 
 def check_workers() -> None:
@@ -73,5 +88,9 @@ ESSENTIAL: Mapping[str, Callable[[], None]] = {
     "storage": check_storage,
 }
 """What a request needs to be answered."""
-OPTIONAL: Mapping[str, Callable[[], None]] = {"broker": check_broker, "workers": check_workers}
-"""What jobs need, which wait for it in the database; people go on labelling meanwhile."""
+OPTIONAL: Mapping[str, Callable[[], None]] = {
+    "disk": check_disk,
+    "broker": check_broker,
+    "workers": check_workers,
+}
+"""Without room nothing is saved, though all can be read; jobs wait in the database for broker and workers."""

@@ -134,10 +134,12 @@ def labels_of(
 def start(
     session: Session, actor: Actor, project_id: str, import_id: str, options: ImportOptions
 ) -> Import:
-    """Queue the import. Starting it a second time changes nothing."""
+    """Queue the import. Starting it a second time changes nothing. Raises Conflict for other options then."""
     row, job = get(session, actor, project_id, import_id, lock=True)
     project = project_for(session, actor, project_id, "manager", write=True)
     if job is not None:
+        if row.options != options.model_dump(mode="json"):
+            raise Conflict(_("This import was started already, with other options."))
         return row
     row.format = _reader_name(project, options.format or row.format)
     row.options = options.model_dump(mode="json")

@@ -9,7 +9,7 @@ from app.db import session_scope
 from app.errors import AnnotuneError
 from app.models import DatasetVersion, Job, Project, Run
 from app.services.runs import model_key
-from app.services.versions import data_key, manifest_key
+from app.services.version_files import data_key, manifest_key
 from app.storage import get_storage
 
 

@@ -14,7 +14,8 @@ from sqlalchemy.orm import aliased
 
 from app.db import session_scope
 from app.models import DatasetVersion, Example
-from app.services.versions import SplitPercent, shared_splits, split_of
+from app.services.splits import split_of, splits_of_copies, texts_in
+from app.services.versions import SplitPercent
 
 _CHUNK = 2000
 
@@ -39,18 +40,22 @@ def write_texts(
     """Write a project's texts as they were at that time, one JSON line each, in the order they came.
 
     A text goes to "train" or "validation" by its hash, or as its file was imported. Equal texts are one, and
-    those that a version would test on are left out: by the per cents of the newest version at that time. The
+    those that the newest version at that time tests on, or the next would, are left out. The
     counts are written beside the file, which takes its name when it is whole. Opens its own sessions.
     """
-    percent = _split_percent(project_id, as_of)
+    newest = _newest_version(project_id, as_of)
+    percent = dict(newest.split_percent) if newest else SplitPercent().model_dump()
+    tested = texts_in(newest, "test") if newest and newest.sha256 else set()
     percent |= {"validation": min(validation_percent, 100 - percent["test"])}
-    shared = shared_splits(Example.project_id == project_id, Example.status != "staged")
+    copies = splits_of_copies([Example.project_id == project_id, Example.status != "staged"])
     splits: Counter[str] = Counter()
     digest = hashlib.sha256()
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as sink:
         for inputs, content_hash, own in _distinct(project_id, as_of):
-            split = shared.get(content_hash) or own or split_of(content_hash, percent)
+            split = copies.get(content_hash) or own or split_of(content_hash, percent)
+            if content_hash in tested:
+                split = "test"
             splits[split] += 1
             if split == "test":
                 continue
@@ -70,15 +75,14 @@ def write_texts(
     return counts
 
 
-def _split_percent(project_id: str, as_of: datetime) -> dict[str, Any]:
+def _newest_version(project_id: str, as_of: datetime) -> DatasetVersion | None:
     with session_scope(read_only=True) as session:
-        newest = session.scalar(
-            select(DatasetVersion.split_percent)
+        return session.scalar(
+            select(DatasetVersion)
             .where(DatasetVersion.project_id == project_id, DatasetVersion.created_at <= as_of)
             .order_by(DatasetVersion.number.desc())
             .limit(1)
         )
-    return newest or SplitPercent().model_dump()
 
 
 def _distinct(project_id: str, as_of: datetime) -> Iterator[tuple[dict[str, Any], str, str | None]]:

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
@@ -27,6 +27,8 @@ from app.models import (
 from app.services import audit, jobs, label_sets
 from app.services.access import Actor, project_for
 from app.services.projects import instruction
+from app.services.splits import Move, Splits
+from app.services.version_files import data_key, manifest_key
 from app.storage import damaged, get_storage
 from app.strict import StrictModel
 from app.tasks import get_task
@@ -68,16 +70,6 @@ class _Tally:
         }
 
 
-def data_key(version_id: str) -> str:
-    """Where a version's canonical file lies in the storage."""
-    return f"versions/{version_id}/data.jsonl"
-
-
-def manifest_key(version_id: str) -> str:
-    """Where its manifest lies."""
-    return f"versions/{version_id}/manifest.json"
-
-
 def create(
     session: Session,
     actor: Actor,
@@ -85,9 +77,13 @@ def create(
     *,
     note: str = "",
     split: SplitPercent | None = None,
+    keep_splits: bool = True,
 ) -> DatasetVersion:
     """Freeze what is gold at this moment. The file is written by a job; the number is given at once. The number of
-    a newest version that failed or was cancelled is given again."""
+    a newest version that failed or was cancelled is given again.
+
+    `keep_splits`: examples stay in the splits that the version before has them in; else all are split anew by the
+    per cents and by what their files say."""
     project_for(session, actor, project_id, "manager", write=True)
     project = label_sets.locked(session, project_id)
     if not project.labelled_count:
@@ -104,6 +100,7 @@ def create(
         job_id=job.id,
         note=note.strip()[:5000],
         split_percent=percent.model_dump(),
+        keeps_splits=keep_splits,
         created_by=actor.user_id,
     )
     _take_state(session, version, project)
@@ -211,11 +208,6 @@ def ready(session: Session, actor: Actor, project_id: str, number: int) -> Datas
     return version
 
 
-def verify(version: DatasetVersion) -> None:
-    """That the data of a written version is what was stored. Raises Gone or Damaged."""
-    get_storage().verify(data_key(version.id), size=version.size, sha256=str(version.sha256))
-
-
 def newest_ready(session: Session, project_id: str) -> int | None:
     """The number of the newest version whose file is written, for somebody who sees the project."""
     return session.scalar(
@@ -267,10 +259,12 @@ def run(claim: jobs.Claim) -> None:
             select(DatasetVersion).where(DatasetVersion.job_id == claim.job_id)
         ).one()
         project = session.get_one(Project, version.project_id)
+        before = _before(session, version)
+    splits = Splits(_examples_in(version), version.split_percent, before, keep=version.keeps_splits)
     digest, tally, size = hashlib.sha256(), _Tally(), 0
     storage = get_storage()
     with storage.writing(data_key(version.id)) as sink:
-        for lines in _lines(version, project, tally):
+        for lines in _lines(version, project, splits, tally):
             data = b"".join(lines)
             digest.update(data)
             size += len(data)
@@ -279,7 +273,7 @@ def run(claim: jobs.Claim) -> None:
             progress = {"done": done, "total": max(done, project.labelled_count)}
             if not jobs.renew(claim, progress):
                 raise jobs.Cancelled
-    counts = tally.counts()
+    counts = tally.counts() | {"moves": [asdict(move) for move in splits.moves()]}
     content = {
         "project": {
             "id": project.id,
@@ -296,6 +290,7 @@ def run(claim: jobs.Claim) -> None:
         "schema": version.label_schema,
         "instruction": version.instruction,
         "split_percent": version.split_percent,
+        "splits_kept_from": before.number if before and version.keeps_splits else None,
         "counts": counts,
     }
     with storage.writing(manifest_key(version.id)) as sink:
@@ -307,10 +302,11 @@ def run(claim: jobs.Claim) -> None:
         row.counts, row.size, row.sha256 = counts, size, digest.hexdigest()
 
 
-def _lines(version: DatasetVersion, project: Project, tally: _Tally) -> Iterator[list[bytes]]:
+def _lines(
+    version: DatasetVersion, project: Project, splits: Splits, tally: _Tally
+) -> Iterator[list[bytes]]:
     """The canonical lines in example order, some thousands at a time, each read in its own transaction."""
     task = get_task(project.task)
-    shared = shared_splits(*_examples_in(version))
     after = 0
     while True:
         with session_scope(read_only=True) as session:
@@ -319,11 +315,7 @@ def _lines(version: DatasetVersion, project: Project, tally: _Tally) -> Iterator
             return
         lines = []
         for example, payload in rows:
-            split = (
-                shared.get(example.content_hash)
-                or example.split
-                or split_of(example.content_hash, version.split_percent)
-            )
+            split = splits.of(example)
             tally.splits[split] += 1
             annotation = task.parse_payload(payload)
             tally.labels[split].update(task.label_names(annotation))
@@ -331,6 +323,49 @@ def _lines(version: DatasetVersion, project: Project, tally: _Tally) -> Iterator
             lines.append(_line(example, task.dump(annotation), split))
         yield lines
         after = rows[-1].Example.id
+
+
+def moves(
+    session: Session, actor: Actor, project_id: str, percent: SplitPercent
+) -> tuple[int | None, list[Move]]:
+    """The number of the newest written version, and which of its examples would change their split if all were split
+    anew by these per cents."""
+    project_for(session, actor, project_id)
+    number = newest_ready(session, project_id)
+    if number is None:
+        return None, []
+    version, _job = get(session, actor, project_id, number)
+    which = [Example.project_id == project_id, Example.status == "labelled"]
+    splits = Splits(which, percent.model_dump(), version, keep=False)
+    after = 0
+    while rows := session.scalars(
+        select(Example).where(*which, Example.id > after).order_by(Example.id).limit(_CHUNK)
+    ).all():
+        for example in rows:
+            splits.of(example)
+        after = rows[-1].id
+        session.expunge_all()
+    return number, splits.moves()
+
+
+def number_before(session: Session, version: DatasetVersion) -> int | None:
+    """The number of the version that this one is compared with, if there is one."""
+    before = _before(session, version)
+    return before.number if before else None
+
+
+def _before(session: Session, version: DatasetVersion) -> DatasetVersion | None:
+    """The newest version before this one whose file is written."""
+    return session.scalar(
+        select(DatasetVersion)
+        .where(
+            DatasetVersion.project_id == version.project_id,
+            DatasetVersion.number < version.number,
+            DatasetVersion.sha256.is_not(None),
+        )
+        .order_by(DatasetVersion.number.desc())
+        .limit(1)
+    )
 
 
 def _gold_as_of(version: DatasetVersion, after: int) -> Any:
@@ -381,43 +416,6 @@ def _examples_in(version: DatasetVersion) -> list[ColumnElement[bool]]:
 
 def _from(import_ids: list[str]) -> ColumnElement[bool]:
     return Example.import_id.is_not(None) & Example.import_id.in_(import_ids)
-
-
-def split_of(content_hash: str, percent: dict[str, Any]) -> str:
-    """The split a text falls into: its hash as a point of [0, 100), test first, then validation, then train.
-
-    It depends on the text and the per cents alone, so an example stays where it is from version to
-    version, and equal texts stay together.
-    """
-    point = int(content_hash[:13], 16) / 16**13 * 100
-    if point < percent["test"]:
-        return "test"
-    return "validation" if point < percent["test"] + percent["validation"] else "train"
-
-
-def shared_splits(*which: ColumnElement[bool]) -> dict[str, str]:
-    """Texts that stand among these examples more than once and were imported for a certain split.
-
-    All their copies go to the split that is hardest to leak from: test, then validation.
-    """
-    with session_scope(read_only=True) as session:
-        rows = session.execute(
-            select(
-                Example.content_hash, func.count(), func.min(Example.split), func.max(Example.split)
-            )
-            .where(*which)
-            .group_by(Example.content_hash)
-            .having((func.count() > 1) & (func.count(Example.split) > 0))
-        ).all()
-    # Alphabetically test < train < validation: the least and the greatest tell of all three.
-    return {
-        digest: "test"
-        if "test" in (least, most)
-        else "validation"
-        if most == "validation"
-        else "train"
-        for digest, _n, least, most in rows
-    }
 
 
 def _line(example: Example, annotation: dict[str, Any], split: str) -> bytes:

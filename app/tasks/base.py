@@ -3,9 +3,16 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.errors import InvalidInput, Problem
@@ -44,7 +51,7 @@ class Label(BaseModel):
     name: str = Field(min_length=1, max_length=100)
     title: str | None = Field(None, max_length=100)
     color: str = Field("#2563eb", pattern=r"^#[0-9a-fA-F]{6}$")
-    hotkey: str | None = Field(None, max_length=1)
+    hotkey: Annotated[str, StringConstraints(strip_whitespace=False, max_length=1)] | None = None
     description: str = Field("", max_length=2000)
 
     @field_validator("title", "hotkey", mode="before")

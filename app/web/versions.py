@@ -1,15 +1,16 @@
 """Dataset versions: the list, freezing one, looking at it, downloading it."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.http.download import send_export
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.i18n import gettext as _
-from app.services import exporting, projects, runs, versions
+from app.services import exporting, projects, runs, version_diff, versions
+from app.services.version_diff import Kind
 from app.tasks.base import parse
 from app.web.forms import Form, Problems, collecting, reading_anew, text
 from app.web.projects import project_context
@@ -34,6 +35,7 @@ def _list(
     context = project_context(session, person, project_id, "versions")
     found = versions.list_versions(session, person.actor, project_id)
     last = found[0][0].split_percent if found else versions.SplitPercent().model_dump()
+    written = [version.number for version, _job in found if version.sha256]
     return render(
         request,
         "pages/versions.html",
@@ -43,6 +45,8 @@ def _list(
         counts=projects.status_counts(context["project"]),
         split={**last, **values},
         note=values.get("note", ""),
+        last_written=written[0] if written else None,
+        is_anew=bool(values.get("anew")),
         problems=problems,
     )
 
@@ -54,13 +58,66 @@ def freeze(request: Request, session: Db, person: Person, project_id: str, form:
     with collecting(session, problems):
         split = parse(versions.SplitPercent, values, _("The split is not right."), strict=False)
         version = versions.create(
-            session, person.actor, project_id, note=text(form, "note"), split=split
+            session,
+            person.actor,
+            project_id,
+            note=text(form, "note"),
+            split=split,
+            keep_splits=not text(form, "anew"),
         )
     if problems:
-        shown = {**values, "note": text(form, "note")}
+        shown = {**values, "note": text(form, "note"), "anew": text(form, "anew")}
         with reading_anew(session) as reading:
             return _list(request, reading, person, project_id, problems, shown)
     return redirect(request, f"/projects/{project_id}/versions/{version.number}")
+
+
+@router.post("/moves")
+def moves(request: Request, session: Db, person: Person, project_id: str, form: Form) -> Response:
+    """What splitting anew would move, before it is asked for."""
+    values = {name: text(form, name) for name in versions.SPLITS}
+    split = parse(versions.SplitPercent, values, _("The split is not right."), strict=False)
+    with reading_anew(session) as reading:
+        number, found = versions.moves(reading, person.actor, project_id, split)
+    return render(request, "partials/version_moves.html", number=number, moves=found)
+
+
+@router.get("/{number}/diff")
+def diff_page(
+    request: Request,
+    session: Db,
+    person: Person,
+    project_id: str,
+    number: int,
+    base: int | None = None,
+    kind: Kind | None = None,
+    after: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0,
+) -> Response:
+    """Compared with the version before, unless another is named."""
+    context = project_context(session, person, project_id, "versions")
+    others = [
+        version.number
+        for version, _job in versions.list_versions(session, person.actor, project_id)
+        if version.sha256 and version.number != number
+    ]
+    base = base or next((other for other in others if other < number), number)
+    found = version_diff.diff(
+        session, person.actor, project_id, base, number, kind=kind, after=after
+    )
+    said = [
+        (change, *version_diff.in_words(context["project"], change)) for change in found.changes
+    ]
+    return render(
+        request,
+        "partials/version_changes.html" if is_htmx(request) else "pages/version_diff.html",
+        **context,
+        number=number,
+        base=base,
+        others=others,
+        kind=kind,
+        found=found,
+        changes=said,
+    )
 
 
 @router.get("/{number}")
@@ -77,6 +134,7 @@ def version_page(
         **context,
         version=version,
         job=job,
+        before=versions.number_before(session, version),
         formats=exporting.formats_for(context["project"].task),
         runs=[
             view

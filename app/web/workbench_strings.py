@@ -21,8 +21,11 @@ def strings() -> dict[str, str]:
         "draft_aside": _("Your unsaved changes began before what stands now."),
         "draft_restored": _("Your unsaved changes are back."),
         "drafts": _("Drafts not saved ({n})"),
+        "gone": _("This example is not there any more."),
         "drop_mine": _("Leave it as it is"),
         "keep_beside": _("Keep mine beside it"),
+        "label_gone": _("Not a label of this project any more: press it to take it away."),
+        "left_as_it_is": _("It stays as it is."),
         "log_in": _("Log in again"),
         "logged_out": _("You are logged out. What you did here is kept in this browser."),
         "n_arguments": _("arguments: {n}"),
@@ -47,8 +50,8 @@ def strings() -> dict[str, str]:
         "progress": _("{done} of {total} labelled · you worked on {mine}"),
         "proposed": _("Kept beside what stands."),
         "refused_late": _(
-            "What you saved while the connection was down no longer fits ({n}): "
-            "somebody was quicker, or the labels have changed. It is kept among the drafts."
+            "What could not be sent before does not fit any more ({n}): somebody was quicker, or the labels or "
+            "your role have changed. It is kept among the drafts."
         ),
         "reload": _("Reload the page"),
         "remove": _("Remove"),
@@ -57,6 +60,7 @@ def strings() -> dict[str, str]:
         "replace_with_mine": _("Replace it with mine"),
         "replaced": _("{words}: {label}, instead of “{instead}”. Undo brings it back."),
         "restored": _("Back in the queue: {n}."),
+        "said_before": _("Said before"),
         "said_meanwhile": _(
             "Something was said of this example meanwhile. Look at it, then choose."
         ),

@@ -146,6 +146,11 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A + V + "/manifest"): Row("annotator"),
     ("GET", A + V + "/export"): Row("annotator", {"params": {"format": "csv"}}),
     ("GET", A + V + "/export/notes"): Row("annotator", {"params": {"format": "csv"}}),
+    ("GET", A + V + "/diff"): Row("annotator", {"params": {"base": 1}}),
+    ("GET", V + "/diff"): Row("annotator"),
+    ("POST", P + "/versions/moves"): Row(
+        "annotator", {"data": {"train": 80, "validation": 10, "test": 10}}
+    ),
     ("GET", P + "/versions"): Row("annotator"),
     ("POST", P + "/versions"): Row(
         "manager", {"data": {"train": "80", "validation": "10", "test": "10"}}

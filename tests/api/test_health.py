@@ -1,6 +1,7 @@
 """Whether it lives and whether it is ready, as machines ask."""
 
 import asyncio
+import shutil
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import anyio.to_thread
 import httpx
 import pytest
+import redis
 from fastapi.testclient import TestClient
 from sqlalchemy import make_url
 
@@ -41,7 +43,9 @@ def test_all_is_well(database: str, broker: str, anybody: TestClient) -> None:
     answer = anybody.get("/readyz")
     assert answer.status_code == 200
     assert answer.json()["status"] == "ready"
-    assert states(answer) == {"database": True, "storage": True, "broker": True, "workers": True}
+    assert states(answer) == dict.fromkeys(
+        ("database", "storage", "disk", "broker", "workers"), True
+    )
     assert all(0 <= check["ms"] < 2000 for check in answer.json()["checks"].values())
     assert answer.headers["cache-control"] == "no-store"
     assert anybody.get("/healthz").json() == {"status": "alive"}
@@ -54,7 +58,34 @@ def test_jobs_that_must_wait_are_no_reason_to_turn_people_away(
     answer = anybody.get("/readyz")
     assert answer.status_code == 200
     assert answer.json()["status"] == "degraded"
-    assert states(answer) == {"database": True, "storage": True, "broker": False, "workers": False}
+    assert states(answer) == {
+        "database": True,
+        "storage": True,
+        "disk": True,
+        "broker": False,
+        "workers": False,
+    }
+
+
+def test_a_disk_that_is_nearly_full_degrades(
+    sqlite: str, monkeypatch: pytest.MonkeyPatch, anybody: TestClient
+) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=1 << 20))
+    answer = anybody.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert not states(answer)["disk"]
+
+
+def test_a_broker_without_memory_takes_no_messages(broker: str, anybody: TestClient) -> None:
+    server = redis.Redis.from_url(broker.replace("redis+socket", "unix"))
+    before = server.config_get("maxmemory")["maxmemory"]
+    server.config_set("maxmemory", 1)
+    try:
+        answer = anybody.get("/readyz")
+    finally:
+        server.config_set("maxmemory", before)
+    assert not states(answer)["broker"]
 
 
 def test_a_missing_database_file_is_not_made(sqlite: str, anybody: TestClient) -> None:

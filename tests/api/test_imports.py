@@ -165,6 +165,8 @@ def test_an_upload_waits_for_its_preview_and_starts_once(
     first = api.post(f"{path}/{sent['id']}/start", json={}).json()
     second = api.post(f"{path}/{sent['id']}/start", json={}).json()
     assert first["job"]["id"] == second["job"]["id"]
+    other = api.post(f"{path}/{sent['id']}/start", json={"on_error": "skip"})
+    assert (other.status_code, "other options" in other.json()["detail"]) == (409, True)
     again = api.post(f"{path}/{sent['id']}/preview", json={})
     assert (again.status_code, "started already" in again.json()["detail"]) == (409, True)
     assert finish(second).state == "succeeded"

@@ -183,7 +183,8 @@ def test_an_annotator_proposes_beside_imported_gold(
     assert item["access_reason"]
     assert say(ann, project, example, "negative", base=item["base"]).status_code == 409
     replacing = say(ann, project, example, "negative", base=item["base"], effect="replace")
-    assert replacing.status_code == 403
+    assert replacing.status_code == 409
+    assert replacing.json()["current"]["access"] == "propose"
     assert say(ann, project, example, "negative", effect="propose").status_code == 201
     assert say(ann, project, example, None, effect="propose").status_code == 422
     item = look(ann, project, example)
@@ -212,6 +213,9 @@ def test_a_client_key_is_one_save(project: Project, call: Call) -> None:
         used = say(ann, project, example, label, base=saved.json()["base"], key="k")
         assert used.status_code == 409, (example, label)
         assert "client_key" in used.json()["detail"]
+    words = {"payload": {"labels": ["positive"]}, "client_key": "k", "base": 0, "comment": "Sure?"}
+    path = f"/projects/{project.id}/examples/{first}/annotations"
+    assert ann.post(path, json=words).status_code == 409, "the comment would be lost"
     assert look(ann, project, second)["mine"] is None
     assert label_of(look(ann, project, first)["standing"]) == "positive"
     assert say(ann, project, first, "positive", key="k").json() == saved.json()

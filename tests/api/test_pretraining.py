@@ -12,8 +12,9 @@ from app.db import session_scope
 from app.models import DatasetVersion, Project, Run, User
 from app.models.base import now
 from app.services import jobs, runs
+from app.services.splits import split_of
 from app.services.texts import write_texts
-from app.services.versions import SplitPercent, split_of
+from app.services.versions import SplitPercent
 from app.tasks.content import content_hash
 from tests.api.conftest import Site
 from tests.factories import (

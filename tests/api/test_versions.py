@@ -11,6 +11,7 @@ from httpx import Response
 
 from app.models import Job, Project, User
 from app.services.versions import SplitPercent
+from tests.api.conftest import Site
 from tests.api.people import look, say
 from tests.factories import fill, freeze, labelled_rows, make_project, open_rows
 
@@ -235,3 +236,96 @@ def test_a_format_of_another_task_is_refused(api: TestClient, ada: User) -> None
     refused = api.get(f"/projects/{project.id}/versions/1/export?format=conll")
     assert refused.status_code == 422
     assert "jsonl" in refused.json()["detail"]
+
+
+def freeze_again(api: TestClient, project: Project, finish: Finish, **wish: Any) -> dict[str, Any]:
+    made = api.post(f"/projects/{project.id}/versions", json=wish)
+    assert made.status_code == 202, made.text
+    assert finish(made.json()).state == "succeeded"
+    found: dict[str, Any] = api.get(
+        f"/projects/{project.id}/versions/{made.json()['number']}"
+    ).json()
+    return found
+
+
+def splits_of(api: TestClient, project: Project, number: int) -> dict[str, str]:
+    export = api.get(f"/projects/{project.id}/versions/{number}/export?format=jsonl").content
+    return {
+        item["inputs"]["text"]: item["split"] for item in map(orjson.loads, export.splitlines())
+    }
+
+
+def test_a_split_is_decided_once_and_remembered(api: TestClient, ada: User, finish: Finish) -> None:
+    project = make_project(ada)
+    fill(project, ada, labelled_rows(MANY))
+    freeze_again(api, project, finish)
+    before = splits_of(api, project, 1)
+    # Other per cents, and the same texts again from a file that says other splits.
+    rows = [row | {"split": "test"} for row in labelled_rows(MANY[:30])]
+    fill(project, ada, [*rows, *labelled_rows([(f"New {n}.", "positive") for n in range(40)])])
+    halves = {"train": 50, "validation": 0, "test": 50}
+    second = freeze_again(api, project, finish, split=halves)
+    after = splits_of(api, project, 2)
+    assert {text: after[text] for text in before} == before
+    assert second["counts"]["moves"] == []
+    assert set(after.values()) == {"train", "validation", "test"}
+    new = [after[f"New {n}."] for n in range(40)]
+    assert "validation" not in new
+    assert 8 < new.count("test") < 32
+    manifest = api.get(f"/projects/{project.id}/versions/2/manifest").json()
+    assert manifest["splits_kept_from"] == 1
+    # Only who asks for it has them split anew, and is told what moved.
+    third = freeze_again(api, project, finish, split=halves, keep_splits=False)
+    moved = {text for text, split in splits_of(api, project, 3).items() if after[text] != split}
+    assert sum(move["examples"] for move in third["counts"]["moves"]) >= len(moved) > 5
+
+
+def test_what_splitting_anew_would_move_is_shown_before(
+    api: TestClient, site: Site, ada: User, finish: Finish
+) -> None:
+    project = make_project(ada)
+    fill(project, ada, labelled_rows(MANY))
+    freeze_again(api, project, finish)
+    browser = site.browser(ada)
+    path = f"/projects/{project.id}/versions"
+    same = browser.post(f"{path}/moves", data={"train": 80, "validation": 10, "test": 10})
+    assert "Nothing would move" in same.text
+    other = browser.post(f"{path}/moves", data={"train": 10, "validation": 10, "test": 80})
+    assert "of version 1 would be in another split" in other.text
+    halves = {"train": 10, "validation": 10, "test": 80}
+    made = freeze_again(api, project, finish, split=halves, keep_splits=False)
+    moved = sum(move["examples"] for move in made["counts"]["moves"])
+    assert f"{moved} examples of version 1" in other.text
+
+
+def test_two_versions_are_compared(api: TestClient, site: Site, ada: User, finish: Finish) -> None:
+    project = make_project(ada)
+    fill(project, ada, labelled_rows(MANY))
+    freeze_again(api, project, finish)
+    rows = api.get(f"/projects/{project.id}/examples?limit=60").json()["items"]
+    ids = sorted(row["id"] for row in rows)
+    item = look(api, project, ids[0])
+    other = "negative" if item["standing"]["payload"]["labels"] == ["positive"] else "positive"
+    assert say(api, project, ids[0], other, base=item["base"], effect="replace").status_code == 201
+    fill(project, ada, labelled_rows([("One more.", "neutral")]))
+    freeze_again(api, project, finish)
+    path = f"/projects/{project.id}/versions/2/diff"
+    found = api.get(path, params={"base": 1}).json()
+    assert found["counts"] == {"added": 1, "removed": 0, "relabelled": 1, "moved": 0}
+    assert found["unchanged"] == 59
+    assert found["labels"]["neutral"] == [0, 1]
+    relabelled, added = found["changes"]
+    assert (relabelled["example_id"], relabelled["kinds"]) == (ids[0], ["relabelled"])
+    assert relabelled["after"]["annotation"] == {"labels": [other]}
+    assert (added["text"], added["before"]) == ("One more.", None)
+    # The other way round it was removed; and page by page nothing is left out.
+    back = api.get(f"/projects/{project.id}/versions/1/diff", params={"base": 2}).json()
+    assert back["counts"]["removed"] == 1
+    first = api.get(path, params={"base": 1, "limit": 1}).json()
+    rest = api.get(path, params={"base": 1, "after": first["next_after"]}).json()
+    assert first["changes"] + rest["changes"] == found["changes"]
+    assert api.get(path, params={"base": 1, "kind": "moved"}).json()["changes"] == []
+    assert api.get(path, params={"base": 9}).status_code == 404
+    page = site.browser(ada).get(f"/projects/{project.id}/versions/2/diff")
+    assert "From version 1 to version 2" in page.text
+    assert "One more." in page.text

@@ -1,13 +1,18 @@
 """The commands for data: projects, demo, import, freeze, export."""
 
+import errno
 import hashlib
+import os
+import sqlite3
 from pathlib import Path
 
 import orjson
 import pytest
+import typer
 from sqlalchemy import select
 
 from app.cli import local_jobs
+from app.cli.console import plain_errors
 from app.db import session_scope
 from app.models import DatasetVersion, Example, Import, Job, Project, User
 from app.services import jobs
@@ -266,3 +271,30 @@ def test_frame_files_are_read_from_the_command_line(
     failed = annotune("frames", project.id, str(write(tmp_path, "<notes/>", "notes.xml")))
     assert failed.exit_code == 1
     assert "no PropBank frame" in failed.output
+
+
+def test_a_full_disk_is_one_sentence(
+    annotune: Annotune, ada: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(ada)
+    file = tmp_path / "rows.txt"
+    file.write_text("One.\n")
+
+    def no_room(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    done = annotune("import", project.id, file)
+    assert done.exit_code == 1, done.output
+    assert "The disk is full" in done.output
+    assert len(done.output.splitlines()) == 1
+
+
+def test_a_database_that_fills_the_disk_is_one_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    small = sqlite3.connect(":memory:")
+    small.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(typer.Exit), plain_errors():
+        small.execute("CREATE TABLE more (id INTEGER)")
+    assert "The disk is full" in capsys.readouterr().err

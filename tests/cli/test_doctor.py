@@ -1,21 +1,34 @@
 """`annotune doctor`: what is missing or wrong, and what to do about it."""
 
+import os
 import shutil
 import socket
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from sqlalchemy import text
 
-from app import db
+from app import data_folder, db
 from app.cli import doctor
+from app.cli.up import check_data_folder
+from app.errors import Unavailable
 from app.services import workers
 from app.settings import Settings, get_settings
 from tests.cli.conftest import Annotune
 from tests.conftest import forget_everything
 
 Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Some of what is tested changes it for its process."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 def announce(*queues: str) -> None:
@@ -61,6 +74,71 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_a_folder_of_somebody_elses_things_keeps_its_permissions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "index.html").touch()
+    monkeypatch.setenv("ANNOTUNE_DATA_DIR", str(folder))
+    assert finding("data folder").good
+    data_folder.keep_private(get_settings())
+    assert folder.stat().st_mode & 0o777 == 0o755
+    assert (folder / "annotune.sqlite3").stat().st_mode & 0o777 == 0o600
+    # From now on it is one of ours, too; a check changes nothing all the same.
+    finding("data folder")
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_data_folder_that_an_earlier_release_left_open_is_closed(settings: Settings) -> None:
+    data_folder.make(settings)
+    settings.data_dir.chmod(0o755)
+    data_folder.keep_private(settings)
+    assert settings.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_data_folder_that_is_a_file_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "passwords"
+    file.touch()
+    file.chmod(0o644)
+    monkeypatch.setenv("ANNOTUNE_DATA_DIR", str(file))
+    assert not finding("data folder").good
+    with pytest.raises(OSError, match="directory"):
+        data_folder.keep_private(get_settings())
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_setting_that_is_misspelt(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert finding("settings").good
+    monkeypatch.setenv("ANNOTUNE_TRUSTED_PROXY", "127.0.0.1")
+    found = finding("settings")
+    assert (found.good, found.essential) == (False, False)
+    assert "is ANNOTUNE_TRUSTED_PROXIES meant?" in found.detail
+
+
+def test_a_restore_that_was_broken_off(settings: Settings) -> None:
+    settings.data_dir.mkdir(exist_ok=True)
+    for file in settings.data_dir.glob("annotune.sqlite3*"):
+        file.unlink()
+    (settings.data_dir / "annotune.sqlite3.restoring").touch()
+    assert "broken off" in finding("data folder").detail
+    with pytest.raises(Unavailable, match="broken off"):
+        check_data_folder(get_settings())
+    assert not (settings.data_dir / "annotune.sqlite3").exists()
+
+
+def test_a_broker_that_takes_no_messages(broker: str) -> None:
+    server = redis.Redis.from_url(broker.replace("redis+socket", "unix"))
+    server.config_set("maxmemory", 1)
+    found = finding("broker")
+    server.config_set("maxmemory", 0)
+    assert not found.good
+    assert "takes no messages" in found.detail
 
 
 def test_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def pages(client: httpx.Client) -> list[str]:
         ),
         *(
             f"/projects/{projects['ner']}{page}"
-            for page in ("/examples", "/import", "/versions", "/runs")
+            for page in ("/examples", "/import", "/versions", "/versions/2/diff", "/runs")
         ),
     ]
 

@@ -1,11 +1,12 @@
 """Several people, one example: moving on never writes, a refusal never traps, and nobody is replaced unasked."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import Route, expect
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.db import session_scope
 from app.models import Annotation, Example, Project, User, now
@@ -125,7 +126,7 @@ def test_who_comes_back_late_sees_the_others_answer_and_goes_on(
     if key == "Enter":
         expect(late.conflict).to_contain_text("Bo")
         expect(late.conflict.locator(".comparison-own")).to_have_count(2)
-        late.page.keyboard.press("3")
+        late.choose("3")
     late.settled()
     expect(late.text).to_have_text("Last one.")
     assert gold_of(project, "Ada left.") == {"spans": [{"start": 0, "end": 3, "label": "LOC"}]}
@@ -155,15 +156,21 @@ def test_of_two_who_correct_one_example_the_second_chooses(
     first = workplace.label(workplace.ada, project, example)
     second = workplace.label(bo, project, example)
     expect(second.text).to_contain_text("Ada left.")
+    # Else it would hear of the other's label with the first key.
+    second.page.route("**/lease", lambda route: route.abort())
     first.press(*keys[0])
     stands = gold_of(project, "Ada left.")
     for key in keys[1]:
         second.page.keyboard.press(key)
     expect(second.conflict).to_be_visible()
+    # Keys that were meant for labels choose nothing.
+    for key in ("2", "3", "1"):
+        second.page.keyboard.press(key)
+    expect(second.conflict).to_be_visible()
     # By now it is a replacement, for which this key alone is not enough: both are shown.
     expect(second.conflict.locator(".comparison-column").last).to_contain_text(title)
     assert gold_of(project, "Ada left.") == stands
-    second.page.keyboard.press("2")
+    second.choose("2")
     second.settled()
     expect(second.conflict).to_be_hidden()
     assert gold_of(project, "Ada left.") != stands
@@ -309,7 +316,7 @@ def test_ones_own_label_confirmed_after_somebody_replaced_it_is_settled(
     expect(reviewer.text).not_to_have_text("Fine.")
     bench.page.keyboard.press(key)
     expect(bench.conflict).to_contain_text("Bo")
-    bench.page.keyboard.press("3")
+    bench.choose("3")
     bench.settled()
     expect(bench.text).not_to_have_text("Fine.")
     assert gold_of(project, "Fine.") == NEGATIVE
@@ -332,7 +339,7 @@ def test_a_replacement_confirmed_after_what_stood_was_replaced_is_settled(
     expect(other.text).to_have_text("A.")
     bench.page.keyboard.press("Enter")
     expect(bench.conflict).to_contain_text("Bo")
-    bench.page.keyboard.press("2")
+    bench.choose("2")
     bench.settled()
     expect(bench.conflict).to_be_hidden()
     assert gold_of(project, "Fine.") == POSITIVE
@@ -368,7 +375,7 @@ def test_an_unsent_save_that_no_longer_fits_is_listed_until_it_is_settled(
     workplace.label(bo, project, ids[0]).press("3")
     workplace.label(bo, project, ids[1]).press("3")
     page.goto(workplace.address(project))
-    expect(page.locator("#problem")).to_contain_text("no longer fits (2)")
+    expect(page.locator("#problem")).to_contain_text("does not fit any more (2)")
     page.reload()
     drafts = page.locator("#drafts")
     expect(drafts).to_contain_text("Drafts not saved (2)")
@@ -420,3 +427,158 @@ def test_confirming_what_stands_says_that_nothing_was_changed(workplace: Workpla
     bench.press("Control+z")
     expect(bench.page.locator("#desk")).to_be_visible()
     expect(bench.text).to_have_text("Open.")
+
+
+def logged_out(route: Route) -> None:
+    """What the server says to somebody whose log-in has run out."""
+    route.fulfill(status=401, json={"detail": "out"})
+
+
+@pytest.mark.parametrize("last", ["3", "Shift+S"])
+def test_the_last_thing_that_was_said_is_what_is_sent_late(workplace: Workplace, last: str) -> None:
+    project = workplace.project("sentiment", ["Fine.", "Next one."])
+    bench = workplace.label(workplace.ada, project)
+    for _again in range(5):  # by keys that have no order
+        bench.page.route("**/annotations", logged_out)
+        bench.press("1", last)
+        expect(bench.page.locator("#problem")).to_contain_text("Log in again")
+        bench.page.unroute("**/annotations")
+        bench.page.goto(workplace.address(project))
+        expect(bench.said).to_contain_text("is saved now (1)")
+        expect(bench.page.locator("#drafts")).to_be_hidden()
+        said = annotations(project)[-1]
+        assert said == ("Ada", NEGATIVE if last == "3" else None)
+        with session_scope() as session:
+            session.execute(delete(Annotation).where(Annotation.project_id == project.id))
+            session.execute(
+                update(Example)
+                .where(Example.project_id == project.id)
+                .values(status="open", gold_id=None, skipped_by=None, lease_user_id=None)
+            )
+        bench.page.goto(workplace.address(project, example_of(project, "Fine.").id))
+        bench.settled()
+    assert bench.errors == []
+
+
+def test_a_comment_is_kept_where_somebody_said_the_same(workplace: Workplace) -> None:
+    bo, cai = make_user("Bo"), make_user("Cai")
+    project = workplace.project("sentiment", ["Fine.", "Next one.", "Last one."])
+    join(project, workplace.ada, annotator=bo)
+    join(project, workplace.ada, annotator=cai)
+    late = workplace.label(cai, project)
+    expect(late.text).to_have_text("Fine.")
+    late.page.locator("#comment-box summary").click()
+    late.page.locator("#comment").fill("Is it irony?")
+    lease_ends(project)
+    quick = workplace.label(bo, project)
+    expect(quick.text).to_have_text("Fine.")
+    quick.press("1")
+    late.page.locator("[data-label]").first.click()
+    expect(late.text).to_have_text("Last one.")
+    with session_scope(read_only=True) as session:
+        said = session.execute(
+            select(Annotation.comment, Annotation.is_proposal).where(Annotation.user_id == cai.id)
+        ).all()
+    assert [tuple(row) for row in said] == [("Is it irony?", True)]
+
+
+def test_the_way_goes_round_examples_that_are_gone(workplace: Workplace) -> None:
+    project = workplace.project("sentiment", ["One.", "Two.", "Three.", "Four."])
+    bench = workplace.label(workplace.ada, project)
+    bench.press("Shift+F", "Shift+F", "Shift+F", "Shift+B", "Shift+B", "Shift+B")
+    expect(bench.text).to_have_text("One.")
+    with session_scope() as session:
+        session.execute(
+            delete(Example).where(
+                Example.project_id == project.id, Example.id == example_of(project, "Two.").id
+            )
+        )
+    bench.press("Shift+F")
+    expect(bench.text).to_have_text("Three.")
+    bench.press("Shift+B")
+    expect(bench.text).to_have_text("One.")
+    assert bench.errors == []
+
+
+def test_a_label_that_was_removed_can_be_taken_out_of_a_draft(workplace: Workplace) -> None:
+    schema = {"mode": "multi", "labels": [{"name": name} for name in ("good", "mixed")]}
+    project = workplace.project("sentiment", ["Fine.", "Next."], label_schema=schema)
+    bench = workplace.label(workplace.ada, project)
+    for label in ("good", "mixed"):
+        bench.page.locator(f"[data-label={label}]").click()
+    with session_scope() as session:
+        row = session.get_one(Project, project.id)
+        row.label_schema = {"mode": "multi", "labels": [{"name": "good"}]}
+    bench.press("Enter")
+    expect(bench.page.locator("#problem")).to_contain_text("mixed")
+    expect(bench.page.locator("#outdated")).to_be_visible()
+    bench.page.locator("#outdated a").click()
+    bench.page.get_by_role("button", name="mixed").click()
+    bench.press("Enter")
+    expect(bench.text).to_have_text("Next.")
+    assert gold_of(project, "Fine.") == {"labels": ["good"]}
+    assert bench.errors == []
+
+
+def test_what_two_of_three_said_is_not_marked_as_one_persons(workplace: Workplace) -> None:
+    bo, cai = make_user("Bo"), make_user("Cai")
+    project = workplace.project("sentiment", [{"text": "Fine.", "annotation": POSITIVE}, "Open."])
+    join(project, workplace.ada, annotator=bo)
+    join(project, workplace.ada, annotator=cai)
+    example = example_of(project, "Fine.").id
+    for person, key in ((bo, "3"), (cai, "1")):
+        bench = workplace.label(person, project, example)
+        bench.press(key)
+        if key == "1":
+            bench.page.locator("#comment-box summary").click()
+            bench.page.locator("#comment").fill("Sure.")
+        bench.page.locator("[data-do=save]").click()
+    lead = workplace.label(workplace.ada, project, example)
+    expect(lead.banner.locator(".comparison-column")).to_have_count(3)
+    expect(lead.banner.locator(".comparison-own")).to_have_text(re.compile("Negative"))
+
+
+def test_what_was_marked_before_a_skip_is_kept(workplace: Workplace) -> None:
+    project = workplace.project("ner", ["Ada left.", "Bo stayed."])
+    bench = workplace.label(workplace.ada, project)
+    bench.press("ArrowRight", "1", "Shift+S")
+    expect(bench.text).to_have_text("Bo stayed.")
+    assert statuses(project) == ["skipped", "open"]
+    bench.press("Shift+B")
+    expect(bench.text).to_have_text("Ada left.")
+    bench.banner.get_by_role("button", name="Use this one").click()
+    bench.press("Enter")
+    assert gold_of(project, "Ada left.") == {"spans": [{"start": 0, "end": 3, "label": "PER"}]}
+    expect(bench.page.locator("#drafts")).to_be_hidden()
+
+
+def test_an_open_example_that_is_worked_on_is_nobody_elses(workplace: Workplace) -> None:
+    bo = make_user("Bo")
+    project = workplace.project("ner", ["Ada left.", "Bo stayed."])
+    join(project, workplace.ada, annotator=bo)
+    example = example_of(project, "Ada left.")
+    bench = workplace.label(workplace.ada, project, example.id)
+    with bench.page.expect_response("**/lease"):
+        bench.press("ArrowRight", "1")
+    expect(workplace.label(bo, project).text).to_have_text("Bo stayed.")
+
+
+def test_newer_work_outlives_an_older_save_that_is_refused(workplace: Workplace) -> None:
+    bo = make_user("Bo")
+    project = workplace.project("ner", ["Ada left.", "Bo stayed."])
+    join(project, workplace.ada, reviewer=bo)
+    bench = workplace.label(workplace.ada, project)
+    bench.page.route("**/annotations", logged_out)
+    bench.press("ArrowRight", "1", "Enter")
+    expect(bench.page.locator("#problem")).to_contain_text("Log in again")
+    bench.press("ArrowRight", "2")  # more of the same example, not saved yet
+    expect(bench.page.locator("#entities li")).to_have_count(2)
+    bench.page.unroute("**/annotations")
+    lease_ends(project)
+    workplace.label(bo, project, example_of(project, "Ada left.").id).press(
+        "ArrowRight", "3", "Enter"
+    )
+    bench.page.goto(workplace.address(project, example_of(project, "Ada left.").id))
+    expect(bench.page.locator("#problem")).to_contain_text("does not fit any more (1)")
+    bench.banner.get_by_role("button", name="Use this one").click()
+    expect(bench.page.locator("#entities li")).to_have_count(2)

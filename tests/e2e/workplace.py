@@ -86,6 +86,12 @@ class Workbench:
         """Wait until nothing is under way."""
         expect(self.page.locator("#desk[aria-busy]")).to_have_count(0)
 
+    def choose(self, key: str) -> None:
+        """Choose in the dialog that asks which one shall stand, once it takes keys."""
+        expect(self.conflict).to_be_visible()
+        self.page.wait_for_timeout(800)
+        self.page.keyboard.press(key)
+
     def hold(self, key: str, times: int = 12) -> None:
         """Hold a key down until it has repeated so often."""
         *modifiers, last = key.split("+")

@@ -22,7 +22,7 @@ from app.cli.up import _only_one
 from app.db import session_scope
 from app.main import create_app
 from app.models import Annotation, Base, DatasetVersion, Import, Project, User, now
-from app.services.versions import data_key
+from app.services.version_files import data_key
 from app.settings import get_settings
 from app.storage import get_storage
 from tests.api.conftest import Site

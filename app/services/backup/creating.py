@@ -30,7 +30,7 @@ from app.services.backup.manifest import (
     verify,
 )
 from app.services.housekeeping import OWNERS
-from app.services.versions import data_key, manifest_key
+from app.services.version_files import data_key, manifest_key
 from app.settings import get_settings
 from app.storage import get_storage
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, NullPool, create_engine, func, inspect, make_
 from sqlalchemy import table as table_clause
 from sqlalchemy.engine import URL
 
+from app.data_folder import RESTORING
 from app.services.backup.manifest import BackupError
 from app.settings import get_settings
 
@@ -129,7 +130,7 @@ def load(source: Path, expected: Mapping[str, int]) -> None:
 def _load_sqlite(source: Path, expected: Mapping[str, int]) -> None:
     target = Path(str(url().database))
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.restoring")
+    part = target.with_name(f"{target.name}{RESTORING}")
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)
     shutil.copyfile(source, part)

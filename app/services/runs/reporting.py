@@ -14,7 +14,7 @@ from app.models import DatasetVersion, Job, Project, Run, RunLog, RunPoint
 from app.services import jobs
 from app.services.runs.issues import store_issues
 from app.services.runs.keys import evaluation_key, model_key, predictions_key
-from app.services.versions import data_key
+from app.services.version_files import data_key
 from app.storage import get_storage
 from app.training import RUN_KINDS, ModelParams
 

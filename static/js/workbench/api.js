@@ -34,7 +34,7 @@ export class Unreachable extends Error {
  * @typedef {{start: number, end: number, sense: string | null, arguments: Argument[]}} Predicate
  * @typedef {{labels?: string[], spans?: Span[], predicates?: Predicate[]}} Payload
  * @typedef {{id: string, name: string}} Author
- * @typedef {{annotation_id: number, revision: number, payload: Payload | null, skipped: boolean, comment: string,
+ * @typedef {{annotation_id: number, revision: number, payload: Payload | null, skipped: boolean, proposal: boolean, comment: string,
  *   by: Author | null, source: "person" | "import", created_at: string}} Said
  * @typedef {{text: string, by: Author, created_at: string}} Comment
  * @typedef {{done: number, total: number, mine: number, skipped: number, skipped_mine: number, changed: number}} Progress

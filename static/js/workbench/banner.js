@@ -47,7 +47,7 @@ export class Banner {
       item.access === "write" ? "" : item.access_reason,
       draft ? t("draft_aside") : "",
     ].filter(Boolean);
-    const isCompared = columns.length > 1 || this.isBeside;
+    const isCompared = columns.length > 1 || this.isBeside || Boolean(draft?.payload);
     this.root.hidden = !words.length && !isCompared;
     this.root.replaceChildren(
       ...(words.length ? [h("p", {}, words.join(" "))] : []),
@@ -89,7 +89,7 @@ export class Banner {
    */
   beside(said) {
     if (said.by?.id === this.me) return this.#column(t("you_said"), said);
-    return { ...this.#column(t("also_said"), said), detail: `${this.nameOf(said)} · ${when(said.created_at)}` };
+    return { ...this.#column(t(said.proposal ? "also_said" : "said_before"), said), detail: `${this.nameOf(said)} · ${when(said.created_at)}` };
   }
 
   /**

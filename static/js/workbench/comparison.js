@@ -15,7 +15,7 @@ import { t } from "./strings.js";
 /** @param {Column[]} columns */
 export function comparison(columns) {
   const said = columns.map((column) => new Set((column.lines ?? []).map((line) => line.key)));
-  const isShared = (/** @type {Line} */ line) => said.every((keys) => keys.has(line.key));
+  const isOwn = (/** @type {Line} */ line) => said.filter((keys) => keys.has(line.key)).length === 1;
   return h(
     "div.comparison",
     {},
@@ -26,7 +26,7 @@ export function comparison(columns) {
         h("p.small", {}, h("strong", {}, title), detail && h("span.muted", {}, ` · ${detail}`)),
         lines === null || !lines.length
           ? h("p.muted.small", {}, t(lines ? "says_nothing" : "says_skipped"))
-          : h("ul", {}, ...lines.map((line) => row(line, columns.length > 1 && !isShared(line)))),
+          : h("ul", {}, ...lines.map((line) => row(line, columns.length > 1 && isOwn(line)))),
         comment ? h("p.small.wrap", {}, t("comment_said", { comment })) : null,
         actions?.length ? h("div.row", {}, ...actions) : null,
       ),

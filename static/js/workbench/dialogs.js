@@ -8,7 +8,13 @@ import { t } from "./strings.js";
 
 /** @typedef {"theirs" | "mine" | "beside"} Choice */
 
+/** Milliseconds in which a key was pressed for what was there before the choice: the keys of labels choose, too. */
+const TOO_SOON = 700;
+
 export class Dialogs {
+  /** When the choice was last put before the person. */
+  #askedAt = 0;
+
   /**
    * @param {import("./api.js").Api} api
    * @param {import("./keys.js").Binding[]} bindings
@@ -86,6 +92,7 @@ export class Dialogs {
       find(`#conflict [value=${button.value}] span`).textContent = words ?? "";
     }
     const dialog = show("#conflict");
+    this.#askedAt = performance.now();
     return new Promise((resolve) => {
       const chosen = () => /** @type {Choice | ""} */ (dialog.returnValue in choices ? dialog.returnValue : "");
       dialog.addEventListener("close", () => resolve(chosen()), { once: true });
@@ -94,7 +101,7 @@ export class Dialogs {
 
   /** @param {KeyboardEvent} event */
   #chooseByKey(event) {
-    if (event.repeat) return;
+    if (event.repeat || performance.now() - this.#askedAt < TOO_SOON) return;
     const names = namesOf(event);
     const button = this.#choiceButtons().find((item) => !item.hidden && names.includes(item.dataset.key ?? ""));
     if (!button) return;

@@ -64,6 +64,26 @@ export class Drafts {
     localStorage.removeItem(this.asidePrefix + example);
   }
 
+  /**
+   * What a draft held is saved by now; what its person did since stays.
+   * @param {number} example
+   * @param {Draft | null} draft
+   */
+  settle(example, draft) {
+    if (JSON.stringify(this.find(example)) === JSON.stringify(draft)) this.drop(example);
+  }
+
+  /**
+   * What was to be saved late does not fit any more; what its person did since is newer.
+   * @param {number} example
+   * @param {import("./api.js").AnnotationCreate} saving
+   * @param {Draft | null} draft that it was made from
+   */
+  refused(example, saving, draft) {
+    const isNewer = this.find(example) !== null && JSON.stringify(this.find(example)) !== JSON.stringify(draft);
+    if (saving.payload && !isNewer) this.setAside(example, saving);
+  }
+
   /** The example is settled, or the person wants none of it. @param {number} example */
   discard(example) {
     this.drop(example);

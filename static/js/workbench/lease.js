@@ -27,10 +27,14 @@ export class LeaseKeeper {
     setInterval(() => this.#tick(), Math.max(1000, this.pause / 4));
   }
 
-  /** @param {import("./api.js").WorkItem | null} example the one that is open, if it is reserved */
+  /**
+   * Keeps an example while its person works on it. One that was opened by its link is reserved for nobody until then.
+   * @param {import("./api.js").WorkItem | null} example the one that is open
+   */
   watch(example) {
-    this.#example = example?.lease_until ? example.id : null;
-    this.#renewedAt = Date.now();
+    const isFree = example?.status === "open" && example.access === "write";
+    this.#example = example?.lease_until || isFree ? example.id : null;
+    this.#renewedAt = example?.lease_until ? Date.now() : -Infinity;
     this.#isActive = false;
   }
 

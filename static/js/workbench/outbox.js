@@ -1,14 +1,18 @@
 // @ts-check
 /**
  * Saving that loses nothing: what a person said is written into the browser's storage first, and leaves it
- * only when the server has confirmed it. A repeated request carries the same key, so it is stored once.
+ * only when the server has confirmed it. A repeated request carries the same key, so it is stored once. Of each
+ * example there is one save to come, the last that its person chose.
  * What one person said is never sent while another one is logged in.
  */
 
 import { Refused, Unreachable } from "./api.js";
 import { read, remember } from "./browser-storage.js";
 
-/** @typedef {{example: number, saving: import("./api.js").AnnotationCreate}} PendingSave */
+/**
+ * With the draft that it was made from.
+ * @typedef {{example: number, saving: import("./api.js").AnnotationCreate, draft: import("./drafts.js").Draft | null}} PendingSave
+ */
 
 const PREFIX = "annotune.outbox.";
 const PAUSES = [500, 1000, 2000, 4000, 8000, 15000];
@@ -34,15 +38,19 @@ export class Outbox {
    * @returns {Promise<import("./api.js").Saved>} rejects with Refused where the server does not take it
    */
   async send(pending) {
-    const place = this.prefix + pending.saving.client_key;
+    const place = this.prefix + pending.example;
+    const settled = () => {
+      // In another tab the same person may have said something newer by now.
+      if (/** @type {PendingSave | null} */ (read(place))?.saving.client_key === pending.saving.client_key) localStorage.removeItem(place);
+    };
     remember(place, pending);
     try {
       const saved = await this.persist(() => this.api.save(pending.example, pending.saving));
-      localStorage.removeItem(place);
+      settled();
       return saved;
     } catch (error) {
       // Who is logged out, or whose browser is somebody else's by now, finds it here later. The rest is the page's to show.
-      if (error instanceof Refused && error.status !== 401 && error.status !== 403) localStorage.removeItem(place);
+      if (error instanceof Refused && error.status !== 401 && error.status !== 403) settled();
       throw error;
     }
   }
@@ -73,17 +81,19 @@ export class Outbox {
 
   /**
    * Sends what an earlier page could not.
-   * @returns {Promise<{sent: number, refused: PendingSave[]}>}
+   * @returns {Promise<{sent: PendingSave[], refused: PendingSave[]}>}
    */
   async flush() {
+    /** @type {PendingSave[]} */
+    const sent = [];
+    /** @type {PendingSave[]} */
     const refused = [];
-    let sent = 0;
     for (const place of Object.keys(localStorage).filter((key) => key.startsWith(this.prefix))) {
       const pending = /** @type {PendingSave | null} */ (read(place));
       if (!pending) continue;
       try {
         await this.send(pending);
-        sent += 1;
+        sent.push(pending);
       } catch (error) {
         if (!(error instanceof Refused) || error.status === 401) throw error;
         localStorage.removeItem(place);

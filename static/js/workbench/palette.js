@@ -1,7 +1,9 @@
 // @ts-check
 /** The labels to choose from: buttons that came with the page, each with its key. */
 
+import { h } from "./dom.js";
 import { namesOf } from "./keys.js";
+import { t } from "./strings.js";
 
 export class Palette {
   /**
@@ -30,6 +32,21 @@ export class Palette {
     for (const button of this.buttons) {
       button.setAttribute("aria-pressed", String(labels.includes(button.dataset.label ?? "")));
     }
+  }
+
+  /**
+   * Shows chosen labels that are none any more: all that can be done with them is to take them away.
+   * @param {string[]} labels
+   * @param {(label: string) => void} drop
+   */
+  showGone(labels, drop) {
+    for (const button of this.root.querySelectorAll(".palette-gone")) button.remove();
+    const title = t("label_gone");
+    this.root.append(
+      ...labels.map((label) =>
+        h("button.palette-label.palette-gone", { type: "button", title, "aria-pressed": "true", onclick: () => drop(label) }, h("span", {}, label), h("span.visually-hidden", {}, title)),
+      ),
+    );
   }
 
   /**

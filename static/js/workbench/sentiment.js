@@ -34,7 +34,9 @@ export class SentimentEditor {
 
   /** @param {Payload} payload */
   render(payload) {
-    this.palette.press(payload.labels ?? []);
+    const { labels = [] } = payload;
+    this.palette.press(labels);
+    this.palette.showGone(labels.filter((name) => !this.labels.has(name)), (label) => this.#drop(label));
   }
 
   /**
@@ -65,6 +67,11 @@ export class SentimentEditor {
   /** @param {KeyboardEvent} event */
   key(event) {
     return this.palette.key(event);
+  }
+
+  /** @param {string} label */
+  #drop(label) {
+    this.ctx.change({ labels: (this.ctx.payload.labels ?? []).filter((name) => name !== label) });
   }
 
   /** @param {string} label */

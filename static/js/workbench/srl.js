@@ -326,8 +326,13 @@ export class SrlEditor {
   }
 
   #removePicked() {
+    const selection = this.view.selection;
     if (this.#active) this.#removeArgument(this.#active);
-    else if (this.#current) this.#removePredicate(this.#current);
+    else if (selection) {
+      const argument = this.#predicate()?.arguments.find((item) => placeOf(item) === placeOf(selection));
+      if (argument) this.#removeArgument(placeOf(argument));
+      else this.ctx.say(t("pick_argument"));
+    } else if (this.#current) this.#removePredicate(this.#current);
   }
 
   /** @param {string} place */

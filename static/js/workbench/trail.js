@@ -34,6 +34,14 @@ export class Trail {
     return this.ids[this.at + 1];
   }
 
+  /** An example is not there any more. @param {number} id */
+  remove(id) {
+    const place = this.ids.indexOf(id);
+    if (place < 0) return;
+    this.ids.splice(place, 1);
+    if (place <= this.at) this.at -= 1;
+  }
+
   /** Puts an older example before all others. @param {number} id */
   prepend(id) {
     this.ids.unshift(id);

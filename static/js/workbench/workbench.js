@@ -90,10 +90,11 @@ export class Workbench {
     await this.#busy(async () => {
       const { sent, refused } = await this.outbox.flush();
       // Of a skip that no longer fits, nothing is lost.
-      for (const { example, saving } of refused) if (saving.payload) this.drafts.setAside(example, saving);
-      if (item) this.#show(sent ? await this.api.example(item.id) : item);
+      for (const { example, saving, draft } of refused) this.drafts.refused(example, saving, draft ?? null);
+      for (const { example, draft } of sent) this.drafts.settle(example, draft ?? null);
+      if (item) this.#show(sent.length ? await this.api.example(item.id) : item);
       else await this.#fetchNext(null);
-      if (sent) this.say(t("sent_late", { n: sent }));
+      if (sent.length) this.say(t("sent_late", { n: sent.length }));
       this.#listDrafts();
       const ofOthers = this.outbox.ofOthers();
       if (ofOthers) showProblem(t("others_unsent", { n: ofOthers }));
@@ -184,11 +185,15 @@ export class Workbench {
       seconds: this.#seconds.read(),
     };
     try {
-      const saved = await this.outbox.send({ example: item.id, saving });
+      const saved = await this.outbox.send({ example: item.id, saving, draft: this.drafts.find(item.id) });
       this.#remember(item, saving, saved);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (error.status !== 409 || !error.problem.current) return showRefusal(error);
+      if (error.status !== 409 || !error.problem.current) {
+        showRefusal(error);
+        if (error.status === 422) showOutdated((await this.api.example(item.id)).labels_digest !== this.digest);
+        return;
+      }
       return this.#settle({ ...error.problem.current, inputs: item.inputs }, payload, error.message);
     }
     const words = t(payload === null ? "skipped" : effect === "propose" ? "proposed" : "saved");
@@ -214,7 +219,10 @@ export class Workbench {
    * @param {import("./api.js").Saved} saved
    */
   #remember(item, saving, saved) {
+    const isUnsaved = saving.skipped && !this.#isUnchanged() && JSON.stringify(this.payload) !== JSON.stringify(this.#before().payload);
     this.drafts.discard(item.id);
+    // What was worked on before it was set aside is there when it comes back.
+    if (isUnsaved) this.drafts.setAside(item.id, { payload: this.payload, comment: "", base: saved.base });
     this.#last = item.id;
     this.#stored = this.#snapshot();
     item.base = saved.base;
@@ -239,6 +247,8 @@ export class Workbench {
       return this.#advance(current.id, standing ? t("not_skipped", { name: this.banner.nameOf(standing) }) : why);
     }
     if (standing && JSON.stringify(standing.payload) === JSON.stringify(payload)) {
+      const isNew = this.comment.value !== (standing.annotation_id === current.mine?.annotation_id ? standing.comment : "");
+      if (isNew && current.access !== "read") return this.#store(current, payload, current.access === "write" ? "stand" : "propose");
       this.drafts.discard(current.id);
       return this.#advance(current.id, t("same_said", { name: this.banner.nameOf(standing) }));
     }
@@ -263,7 +273,7 @@ export class Workbench {
     if (choice === "beside") return this.#store(current, payload, "propose");
     if (choice === "") return this.#adopt(current);
     this.drafts.discard(current.id);
-    await this.#advance(current.id, t("taken_theirs"));
+    await this.#advance(current.id, t(isOwn || !standing ? "left_as_it_is" : "taken_theirs"));
   }
 
   /**
@@ -309,8 +319,9 @@ export class Workbench {
   async #advance(id, words = "") {
     const isAlongTrail = this.isWorklist || !words;
     const ahead = isAlongTrail ? this.trail.after : undefined;
-    if (ahead !== undefined) await this.#fetch(ahead);
-    else if (this.isWorklist) this.#endOfList();
+    if (ahead !== undefined) {
+      if (!(await this.#fetchIfThere(ahead))) return this.#advance(id, words);
+    } else if (this.isWorklist) this.#endOfList();
     else await this.#fetchNext(id);
     if (words && !find("#said").textContent) this.say(words);
   }
@@ -331,9 +342,25 @@ export class Workbench {
         if (older) this.trail.prepend(older.id);
       }
       const before = this.#item ? this.trail.before : this.trail.ids[this.trail.at];
-      if (before === undefined) this.say(t("nothing_before"));
-      else await this.#fetch(before);
+      if (before === undefined) return this.say(t("nothing_before"));
+      if (!(await this.#fetchIfThere(before))) this.say(t("gone"));
     });
+  }
+
+  /**
+   * Along the way that this page has come an import may have been taken back.
+   * @param {number} id
+   * @returns {Promise<boolean>} whether the example is there
+   */
+  async #fetchIfThere(id) {
+    try {
+      await this.#fetch(id);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Refused) || error.status !== 404) throw error;
+      this.trail.remove(id);
+      return false;
+    }
   }
 
   /** @param {number} id */
@@ -483,7 +510,7 @@ export class Workbench {
    * @param {string} comment
    */
   #use(payload, comment) {
-    if (comment) this.comment.value = comment;
+    if (comment && !this.comment.value) this.comment.value = comment;
     this.change(payload);
     find("#text").focus();
   }

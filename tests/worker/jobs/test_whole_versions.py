@@ -10,9 +10,17 @@ import pytest
 
 from app.db import session_scope
 from app.models import Annotation, DatasetVersion, Example, Import, Job, Project, new_id
-from app.services import annotating, direct_import, import_undo, importing, jobs, versions
+from app.services import (
+    annotating,
+    direct_import,
+    import_undo,
+    importing,
+    jobs,
+    splits,
+    versions,
+)
 from app.services.import_rows import ImportOptions
-from app.services.versions import data_key
+from app.services.version_files import data_key
 from app.storage import get_storage
 from tests.conftest import wait_for
 from tests.factories import count, work_off
@@ -186,7 +194,7 @@ def test_a_version_that_failed_is_written_under_the_same_number(
 ) -> None:
     freezing = workshop.freeze()
     with monkeypatch.context() as patch:
-        patch.setattr(versions, "split_of", lambda *_a: 1 / 0)
+        patch.setattr(splits, "split_of", lambda *_a: 1 / 0)
         failed = work_off(freezing)
     assert failed.state == "failed"
     assert failed.error

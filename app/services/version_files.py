@@ -1,0 +1,33 @@
+"""A version's files: where they lie, and the canonical one line by line."""
+
+from collections.abc import Iterator
+
+from app.models import DatasetVersion
+from app.storage import get_storage
+
+
+def data_key(version_id: str) -> str:
+    """Where a version's canonical file lies in the storage."""
+    return f"versions/{version_id}/data.jsonl"
+
+
+def manifest_key(version_id: str) -> str:
+    """Where its manifest lies."""
+    return f"versions/{version_id}/manifest.json"
+
+
+def verify(version: DatasetVersion) -> None:
+    """That the data of a written version is what was stored. Raises Gone or Damaged."""
+    get_storage().verify(data_key(version.id), size=version.size, sha256=str(version.sha256))
+
+
+def lines(version: DatasetVersion) -> Iterator[bytes]:
+    """The examples of a written version, a JSON object each, by their ids. Raises Gone or Damaged before the first."""
+    verify(version)
+    with get_storage().reading(data_key(version.id)) as stream:
+        yield from stream
+
+
+def id_of(line: bytes) -> int:
+    """The example's id, which the canonical form begins with."""
+    return int(line[6 : line.index(b",")])
