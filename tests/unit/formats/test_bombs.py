@@ -239,7 +239,7 @@ def test_json_is_read_in_pieces_as_in_one(
         }[layout]
         if layout == "lines" and len(rows) < 2:
             return
-        found = list(json_stream.read_values(io.StringIO(text), "utf-8"))
+        found = [item.value for item in json_stream.read_values(io.StringIO(text), "utf-8")]
         assert found == rows
     finally:
         json_stream._PIECE = before

@@ -1,0 +1,231 @@
+"""Rows with named columns (CSV, JSON, JSON Lines, Parquet): which column is what, and what each says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from app.errors import InvalidInput
+from app.formats.annotations import Context, is_missing, read_annotation
+from app.formats.base import ReadOptions
+from app.formats.bounds import parse_json
+from app.formats.shapes.base import Shaped
+from app.formats.tags import are_tags, are_words, place_words
+from app.formats.tokens import Tokens
+from app.i18n import gettext as _
+from app.i18n import mark
+
+# The names that people give such columns, most telling first.
+NAMES = {
+    "text": (
+        "text", "sentence", "content", "review", "text_a", "tweet", "body", "comment", "document", "utterance",
+        "文本", "评论", "句子",
+    ),
+    "label": (
+        "label", "labels", "annotation", "spans", "entities", "predicates", "sentiment", "class", "category",
+        "polarity", "airline_sentiment", "target", "tag", "intent", "emotion", "cats",
+        "entity_list", "ner_tags", "tags", "ner", "标签", "情感",
+    ),
+    "external_id": ("external_id", "guid", "uid", "id", "sent_id", "tweet_id", "idx"),
+    "tokens": ("tokens", "words"),
+    "split": ("split",),
+    "meta": ("meta", "metadata"),
+}  # fmt: skip
+_TWINS = {"label": "labels", "labels": "label"}
+"""Where a row leaves one of them empty, the other one is the label."""
+_OF_WORDS = frozenset({"ner_tags", "tags", "ner"})
+"""A tag for each word, or no label at all."""
+_NOT_WORDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, mark("true or false")),
+    ((int, float), mark("a number")),
+    (list, mark("a list")),
+    (Mapping, mark("an object")),
+)
+_MAX_REMEMBERED = 4096
+"""Characters of column names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What a row says, each value under our name for it."""
+
+    text: str
+    tokens: Tokens | None = None
+    annotation: dict[str, Any] | None = None
+    external_id: Any = None
+    split: Any = None
+    rest: Mapping[str, Any] = field(default_factory=dict)
+    """Columns that say none of these …"""
+    meta: Any = None
+    """… and what the row itself calls so."""
+    unused: tuple[str, ...] = ()
+
+
+def guess_mapping(columns: list[str], options: ReadOptions) -> dict[str, str]:
+    """Which column is what: as the options say, else by its name."""
+    known = _known(columns)
+    mapping: dict[str, str] = {}
+    for role in NAMES:
+        if role in options.columns:
+            if options.columns[role]:
+                mapping[role] = options.columns[role]
+            continue
+        found = next(iter(known[role]), None)
+        if found is not None and found not in mapping.values():
+            mapping[role] = found
+    return mapping
+
+
+def _known(columns: Sequence[str]) -> dict[str, list[str]]:
+    """The columns with a name that is known, by what they may be, most telling first."""
+    if sum(map(len, columns)) <= _MAX_REMEMBERED:
+        return _remembered(tuple(columns))
+    return _by_name(columns)
+
+
+def _by_name(columns: Sequence[str]) -> dict[str, list[str]]:
+    lower = {column.strip().lower(): column for column in reversed(columns)}
+    return {role: [lower[n] for n in names if n in lower] for role, names in NAMES.items()}
+
+
+_remembered = lru_cache(maxsize=64)(_by_name)
+
+
+def read_fields(
+    shaped: Shaped, task: str, options: ReadOptions, mapping: Mapping[str, str] | None = None
+) -> Fields:
+    """What the columns of a row say. Raises InvalidInput naming the column."""
+    row = shaped.row
+    roles = dict(guess_mapping(list(row), options) if mapping is None else mapping)
+    absent = tuple(
+        _("“%(name)s”, which the row does not have", name=roles[role])
+        for role in ("label", "external_id", "split")
+        if role in options.columns and role in roles and roles[role] not in row
+    )
+    roles |= shaped.roles
+    listed = read_json(row.get(roles.get("tokens", "")))
+    words = listed if are_words(listed) else None
+    text, tokens = _text(row, roles, words)
+    if words is None and isinstance(listed, list):
+        tokens = _tokens(listed)
+    if tokens is None:
+        roles.pop("tokens", None)  # the words stay among the rest
+    if "label" not in shaped.roles:
+        roles["label"] = _label_column(row, roles, words, task=task, options=options)
+    payload = shaped.payload
+    unused: tuple[str, ...] = ()
+    if payload is None and (column := roles.get("label")):
+        context = Context(text, task, options, words, tokens, column)
+        payload, unused = read_annotation(row.get(column), context)
+    used = set(roles.values())
+    return Fields(
+        text=text,
+        tokens=tokens,
+        annotation=payload,
+        external_id=row.get(roles.get("external_id", "")),
+        split=row.get(roles.get("split", "")),
+        meta=row.get(roles.get("meta", "")),
+        rest={name: value for name, value in row.items() if name not in used},
+        unused=(*shaped.unused, *absent, *unused),
+    )
+
+
+def _text(
+    row: Mapping[str, Any], roles: dict[str, str], words: list[str] | None
+) -> tuple[str, Tokens | None]:
+    """(text, where its words stand): the column's, else the words joined."""
+    column = roles.get("text")
+    text = None if column is None else row.get(column)
+    if is_missing(text) and words is not None:
+        return place_words(words)
+    if column is None:
+        raise InvalidInput.at(
+            "text",
+            _(
+                "No column is known to hold the text. Choose one of: %(columns)s.",
+                columns=", ".join(map(str, row))[:1000],
+            ),
+        )
+    if is_missing(text):
+        raise InvalidInput.at(
+            column,
+            _("The text is empty.")
+            if column in row
+            else _("The row has no “%(name)s”, which is to be its text.", name=column),
+        )
+    if not isinstance(text, str):
+        what = next((word for types, word in _NOT_WORDS if isinstance(text, types)), mark("other"))
+        raise InvalidInput.at(
+            column,
+            _(
+                "“%(name)s” is to be the text, but it is %(what)s here. Choose the column that holds the text.",
+                name=column,
+                what=_(what),
+            ),
+        )
+    return text, None if words is None else place_words(words, text)[1]
+
+
+def _label_column(
+    row: Mapping[str, Any],
+    roles: Mapping[str, str],
+    words: Sequence[str] | None,
+    *,
+    task: str,
+    options: ReadOptions,
+) -> str:
+    """The column that is the label in this row: the one that is chosen, else the most telling one that has the form of
+    the task's labels."""
+    guessed = roles.get("label", "")
+    taken = {column for role, column in roles.items() if role != "label"}
+    columns = [column for column in _known(list(row))["label"] if column not in taken]
+    if "label" in options.columns or guessed not in columns:
+        return guessed
+    fits = _fits_sentiment if task == "sentiment" else _fits_spans
+    for column in columns:
+        if not fits(row[column], column, words):
+            continue
+        twin = _TWINS.get(column, "")
+        return twin if is_missing(row[column]) and not is_missing(row.get(twin)) else column
+    others = [column for column in columns if column.lower() not in _OF_WORDS]
+    return next((column for column in others if not is_missing(row[column])), "")
+
+
+def _fits_sentiment(value: Any, column: str, words: Sequence[str] | None) -> bool:
+    """Whether a value may be a label, or several: not spans, and not tags of words."""
+    if not isinstance(value, list):
+        return True
+    is_flat = not any(isinstance(item, Mapping | list | tuple) for item in value)
+    return is_flat and column.lower() not in _OF_WORDS and not are_tags(value, words)
+
+
+def _fits_spans(value: Any, column: str, words: Sequence[str] | None) -> bool:
+    """Whether a value may be spans or predicates, or tags of the row's words."""
+    if isinstance(value, str):
+        return value.lstrip().startswith(("[", "{"))
+    if not isinstance(value, list):
+        return isinstance(value, Mapping)
+    return are_tags(value, words) or all(isinstance(item, Mapping | list | tuple) for item in value)
+
+
+def read_json(value: Any) -> Any:
+    """A cell that holds JSON; other values as they are."""
+    if not isinstance(value, str) or not value.startswith(("[", "{")):
+        return None if isinstance(value, str) else value
+    try:
+        return parse_json(value)
+    except ValueError:
+        return None
+
+
+def _tokens(items: list[Any]) -> Tokens:
+    """Token offsets, as pairs or as objects (Prodigy's, and a Parquet file's own)."""
+    try:
+        return tuple(
+            (int(item["start"]), int(item["end"]))
+            if isinstance(item, Mapping)
+            else (int(item[0]), int(item[1]))
+            for item in items
+        )
+    except (TypeError, ValueError, OverflowError, IndexError, KeyError):
+        raise InvalidInput.at("tokens", _("The tokens must be pairs of start and end.")) from None
