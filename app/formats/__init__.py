@@ -106,7 +106,7 @@ def preview(
     reader = READERS[name]
     if isinstance(reader, JsonlReader | JsonReader | ParquetReader):
         with suppress(InvalidInput):  # told below, with the rows before it
-            columns, mapping = sample_columns(reader.rows(stream, options), options)
+            columns, mapping = sample_columns(reader.rows(stream, options), task, options)
         stream.seek(0)
     records: list[Record] = []
     problems: list[RowProblem] = []

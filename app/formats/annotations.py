@@ -46,7 +46,7 @@ def _classification(value: Any, context: Context) -> Payload | None:
     options = context.options
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _from_json(value, context.column)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = _named_labels(value, context.column)
     if isinstance(value, str) and options.label_separator:
         value = value.split(options.label_separator)
@@ -81,7 +81,7 @@ def _check_not_one_hot(names: list[Any], column: str) -> None:
 
 
 def _label(value: Any, context: Context) -> str:
-    if isinstance(value, Mapping | list):
+    if isinstance(value, dict | list):
         raise InvalidInput.at(
             context.column,
             _("A label must be a word or a number, not %(value)s.", value=_short(value)),
@@ -116,7 +116,7 @@ def _spans(value: Any, context: Context) -> tuple[Payload, tuple[str, ...]]:
 
 
 def _predicates(value: Any, context: Context) -> Payload:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get("predicates")
     if not isinstance(value, list):
         raise InvalidInput.at(context.column, _("The semantic roles must be a list of predicates."))

@@ -31,7 +31,7 @@ def _naming(feature: Any, depth: int) -> Naming | None:
         return None
     if isinstance(feature, list):  # how a list was written before 4.0
         feature = {"_type": "List", "feature": feature[0]} if feature else {}
-    if not isinstance(feature, Mapping):
+    if not isinstance(feature, dict):
         return None
     names = feature.get("names")
     if feature.get("_type") == "ClassLabel" and isinstance(names, list):

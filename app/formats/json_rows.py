@@ -1,6 +1,8 @@
 """JSON and JSON Lines, in and out; the canonical form of a version is JSON Lines."""
 
+import io
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import orjson
@@ -31,23 +33,35 @@ class JsonlReader:
         return 0.5 if head.text.lstrip().startswith("{") else 0.0
 
     def rows(self, stream: IO[bytes], options: ReadOptions) -> Iterator[FileRow]:
-        lines, encoding = open_text(stream, options.encoding)
-        for number, line in enumerate(read_lines(lines), 1):
-            if not line.strip():
-                continue
-            if problem := unreadable(line, encoding):
-                yield FileRow(number, problem=problem)
-                continue
-            try:
-                yield FileRow(number, _parse(line))
-            except ValueError as error:
-                problem = _("The line is not JSON: %(error)s", error=error)
-                yield FileRow(number, problem=problem)
+        with _opened(stream, options) as (lines, encoding):
+            for number, line in enumerate(read_lines(lines), 1):
+                if line.strip():
+                    yield _row(number, line, encoding)
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
         return read_rows(self.rows(stream, options), task, options)
+
+
+@contextmanager
+def _opened(stream: IO[bytes], options: ReadOptions) -> Iterator[tuple[io.TextIOWrapper, str]]:
+    """The stream as text, with its encoding; whoever opened the stream closes it."""
+    lines, encoding = open_text(stream, options.encoding)
+    try:
+        yield lines, encoding
+    finally:
+        with suppress(ValueError):  # it is closed already
+            lines.detach()
+
+
+def _row(number: int, line: str, encoding: str) -> FileRow:
+    if problem := unreadable(line, encoding):
+        return FileRow(number, problem=problem)
+    try:
+        return FileRow(number, _parse(line))
+    except ValueError as error:
+        return FileRow(number, problem=_("The line is not JSON: %(error)s", error=error))
 
 
 def _is_whole(line: str) -> bool:
@@ -82,15 +96,15 @@ class JsonReader:
         return 0.5 if head.text.lstrip().startswith(("[", "{")) else 0.0
 
     def rows(self, stream: IO[bytes], options: ReadOptions) -> Iterator[FileRow]:
-        lines, encoding = open_text(stream, options.encoding)
-        for number, item in enumerate(read_values(lines, encoding, is_row=is_row), 1):
-            yield FileRow(
-                number,
-                item.value,
-                unstorable(item.value),
-                split=read_split(item.split),
-                unused=item.beside,
-            )
+        with _opened(stream, options) as (lines, encoding):
+            for number, item in enumerate(read_values(lines, encoding, is_row=is_row), 1):
+                yield FileRow(
+                    number,
+                    item.value,
+                    unstorable(item.value),
+                    split=read_split(item.split),
+                    unused=item.beside,
+                )
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

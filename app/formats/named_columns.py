@@ -24,7 +24,7 @@ NAMES = {
     "label": (
         "label", "labels", "annotation", "spans", "entities", "predicates", "sentiment", "class", "category",
         "polarity", "airline_sentiment", "target", "tag", "intent", "emotion", "cats",
-        "entity_list", "ner_tags", "tags", "ner", "标签", "情感",
+        "entity_list", "ner_tags", "ner_labels", "bio_tags", "tags", "ner", "标签", "情感",
     ),
     "external_id": ("external_id", "guid", "uid", "id", "sent_id", "tweet_id", "idx"),
     "tokens": ("tokens", "words"),
@@ -33,13 +33,13 @@ NAMES = {
 }  # fmt: skip
 _TWINS = {"label": "labels", "labels": "label"}
 """Where a row leaves one of them empty, the other one is the label."""
-_OF_WORDS = frozenset({"ner_tags", "tags", "ner"})
+_OF_WORDS = frozenset({"ner_tags", "ner_labels", "bio_tags", "tags", "ner"})
 """A tag for each word, or no label at all."""
 _NOT_WORDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, mark("true or false")),
     ((int, float), mark("a number")),
     (list, mark("a list")),
-    (Mapping, mark("an object")),
+    (dict, mark("an object")),
 )
 _MAX_REMEMBERED = 4096
 """Characters of column names."""
@@ -111,7 +111,7 @@ def read_fields(
     if tokens is None:
         roles.pop("tokens", None)  # the words stay among the rest
     if "label" not in shaped.roles:
-        roles["label"] = _label_column(row, roles, words, task=task, options=options)
+        roles["label"] = label_column(row, roles, task, words)
     payload = shaped.payload
     unused: tuple[str, ...] = ()
     if payload is None and (column := roles.get("label")):
@@ -166,36 +166,35 @@ def _text(
     return text, None if words is None else place_words(words, text)[1]
 
 
-def _label_column(
-    row: Mapping[str, Any],
-    roles: Mapping[str, str],
-    words: Sequence[str] | None,
-    *,
-    task: str,
-    options: ReadOptions,
+def label_column(
+    row: Mapping[str, Any], roles: Mapping[str, str], task: str, words: Sequence[str] | None = None
 ) -> str:
-    """The column that is the label in this row: the one that is chosen, else the most telling one that has the form of
-    the task's labels."""
+    """The column that is the label in this row: another one than the guess if somebody chose it, else the most telling
+    one that has the form of the task's labels."""
     guessed = roles.get("label", "")
     taken = {column for role, column in roles.items() if role != "label"}
     columns = [column for column in _known(list(row))["label"] if column not in taken]
-    if "label" in options.columns or guessed not in columns:
+    if guessed not in columns[:1]:
         return guessed
     fits = _fits_sentiment if task == "sentiment" else _fits_spans
     for column in columns:
         if not fits(row[column], column, words):
             continue
         twin = _TWINS.get(column, "")
-        return twin if is_missing(row[column]) and not is_missing(row.get(twin)) else column
+        return twin if _is_empty(row[column]) and not _is_empty(row.get(twin)) else column
     others = [column for column in columns if column.lower() not in _OF_WORDS]
-    return next((column for column in others if not is_missing(row[column])), "")
+    return next((column for column in others if not _is_empty(row[column])), "")
+
+
+def _is_empty(value: Any) -> bool:
+    return is_missing(value) or value == []
 
 
 def _fits_sentiment(value: Any, column: str, words: Sequence[str] | None) -> bool:
     """Whether a value may be a label, or several: not spans, and not tags of words."""
     if not isinstance(value, list):
         return True
-    is_flat = not any(isinstance(item, Mapping | list | tuple) for item in value)
+    is_flat = not any(isinstance(item, (dict, list, tuple)) for item in value)
     return is_flat and column.lower() not in _OF_WORDS and not are_tags(value, words)
 
 
@@ -204,8 +203,8 @@ def _fits_spans(value: Any, column: str, words: Sequence[str] | None) -> bool:
     if isinstance(value, str):
         return value.lstrip().startswith(("[", "{"))
     if not isinstance(value, list):
-        return isinstance(value, Mapping)
-    return are_tags(value, words) or all(isinstance(item, Mapping | list | tuple) for item in value)
+        return isinstance(value, dict)
+    return are_tags(value, words) or all(isinstance(item, (dict, list, tuple)) for item in value)
 
 
 def read_json(value: Any) -> Any:
@@ -223,7 +222,7 @@ def _tokens(items: list[Any]) -> Tokens:
     try:
         return tuple(
             (int(item["start"]), int(item["end"]))
-            if isinstance(item, Mapping)
+            if isinstance(item, dict)
             else (int(item[0]), int(item[1]))
             for item in items
         )

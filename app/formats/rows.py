@@ -12,7 +12,7 @@ from app.errors import InvalidInput
 from app.formats.annotations import is_missing
 from app.formats.base import ReadOptions, Record, RowProblem, read_split
 from app.formats.bounds import text_problem
-from app.formats.named_columns import Fields, guess_mapping, read_fields, read_json
+from app.formats.named_columns import Fields, guess_mapping, label_column, read_fields, read_json
 from app.formats.shapes import Shaped, find_shape
 from app.i18n import gettext as _
 from app.tasks import get_task
@@ -69,28 +69,32 @@ def is_row(value: Any) -> bool:
     options = ReadOptions()
     if find_shape(value, options) is not None:
         return True
-    return isinstance(value, Mapping) and "text" in guess_mapping(list(value), options)
+    return isinstance(value, dict) and "text" in guess_mapping(list(value), options)
 
 
 def sample_columns(
-    rows: Iterable[FileRow], options: ReadOptions, *, limit: int = 20
+    rows: Iterable[FileRow], task: str, options: ReadOptions, *, limit: int = 20
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """(columns with sample values, what they are taken for) of the first rows; nothing where no column can be chosen,
     since the rows have the shape of a tool's."""
     columns: dict[str, list[str]] = {}
-    for row in islice(rows, limit):
-        if find_shape(row.value, options) is not None:
-            return {}, {}
-        if isinstance(row.value, Mapping):
-            for name, value in row.value.items():
-                sample = columns.setdefault(name, [])
-                if len(sample) < 5 and value is not None:
-                    sample.append(_cell(value))
-    return columns, guess_mapping(list(columns), options)
+    first = list(islice(rows, limit))
+    if any(find_shape(row.value, options) for row in first):
+        return {}, {}
+    objects = [row.value for row in first if isinstance(row.value, dict)]
+    for name, value in (item for row in objects for item in row.items()):
+        sample = columns.setdefault(name, [])
+        if len(sample) < 5 and value is not None:
+            sample.append(_cell(value))
+    mapping = guess_mapping(list(columns), options)
+    labels = [label_column(row, guess_mapping(list(row), options), task) for row in objects]
+    if label := next(filter(None, labels), ""):
+        mapping["label"] = label
+    return columns, mapping
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, list | Mapping):
+    if isinstance(value, list | dict):
         return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()[:_CELL]
     return str(value)[:_CELL]
 
@@ -98,7 +102,7 @@ def _cell(value: Any) -> str:
 def _fields(row: Any, task: str, options: ReadOptions, mapping: Mapping[str, str] | None) -> Fields:
     if shape := find_shape(row, options):
         return read_fields(shape.shape(row, task, options), task, options)
-    if not isinstance(row, Mapping):
+    if not isinstance(row, dict):
         raise InvalidInput.at("", _("The row is not an object with named values."))
     return read_fields(Shaped(row), task, options, mapping)
 
@@ -142,8 +146,8 @@ def _check(annotation: dict[str, Any], text: str, task: str) -> None:
 
 def _meta(fields: Fields) -> tuple[dict[str, Any], list[str]]:
     """(what is kept beside the text, names of what cannot be kept)."""
-    own = fields.meta if isinstance(fields.meta, Mapping) else read_json(fields.meta)
-    if not isinstance(own, Mapping):
+    own = fields.meta if isinstance(fields.meta, dict) else read_json(fields.meta)
+    if not isinstance(own, dict):
         own = {"meta": fields.meta}
     kept: dict[str, Any] = {}
     left = []

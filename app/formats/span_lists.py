@@ -17,10 +17,14 @@ _END = ("end", "end_offset", "stop", "endOffset", "end_idx")
 _LABEL = (
     "label", "labels", "type", "tag", "entity_type", "entity_group", "category", "entity",
 )  # fmt: skip
-_WORDS = ("text", "value", "entity", "word", "mention")
+_WORDS = ("text", "value", "entity", "word", "mention", "name")
 _INSIDE = ("entity_index", "points")
-"""Where a span's numbers stand in an object of their own, or in the only one of a list."""
-_KNOWN = frozenset((*_START, *_END, *_LABEL, *_WORDS, *_INSIDE, "token_start", "token_end"))
+"""Where a span's numbers stand in an object of their own, or in the only one of a list …"""
+_PAIRS = ("pos", "span", "offset", "offsets", "indices", "position")
+"""… or in a pair."""
+_KNOWN = frozenset(
+    (*_START, *_END, *_LABEL, *_WORDS, *_INSIDE, *_PAIRS, "token_start", "token_end")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +42,14 @@ def read_spans(
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """(spans, names of what they hold beside) of a list of spans, an object that holds one, or CLUENER's object of
     labels. Raises InvalidInput."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         held = next((value[name] for name in ("spans", "entities") if name in value), None)
         value = held if isinstance(held, list) else _listed(value, column)
     if not isinstance(value, list):
         raise InvalidInput.at(column, _("The entities must be a list of spans."))
     spans = [_span(item, column) for item in value]
     placed = _place(spans, text, column)
-    names = {str(n) for item in value if isinstance(item, Mapping) for n in item if n not in _KNOWN}
+    names = {str(n) for item in value if isinstance(item, dict) for n in item if n not in _KNOWN}
     return [
         {"start": start, "end": end, "label": label_map.get(label, label)}
         for span, (start, end) in zip(spans, placed, strict=True)
@@ -66,7 +70,7 @@ def _listed(value: Mapping[str, Any], column: str) -> list[dict[str, Any]]:
 def _by_label(value: Mapping[str, Any], column: str) -> Iterator[dict[str, Any]]:
     """CLUENER's way: {label: {words: [[first, last], …]}}."""
     for label, mentions in value.items():
-        if not isinstance(mentions, Mapping):
+        if not isinstance(mentions, dict):
             raise _unknown(label, column)
         for words, places in mentions.items():
             if not isinstance(places, list):
@@ -85,32 +89,48 @@ def _unknown(label: str, column: str) -> InvalidInput:
 
 def _span(item: Any, column: str) -> _Span:
     start = end = label = words = None
-    if isinstance(item, list | tuple) and len(item) == 3:
+    if isinstance(item, (list, tuple)) and len(item) == 3:
         start, end, label = item
-    elif isinstance(item, Mapping):
+    elif isinstance(item, dict):
         item = _flat(item)
-        start, end = (_first(item, names) for names in (_START, _END))
+        start, end = _first(item, _START), _first(item, _END)
         name = next((name for name in _LABEL if name in item), "")
         label = item.get(name)
-        words = _first(item, tuple(n for n in _WORDS if n != name))
-    labels = label if isinstance(label, list) else [label]
-    named = [str(one).strip() for one in labels if isinstance(one, str) or type(one) is int]
-    if type(start) is not int or type(end) is not int or len(named) < len(labels) or not all(named):
+        words = next((item[n] for n in _WORDS if n in item and n != name), None)
+    start, end, labels = _whole(start), _whole(end), _labels(label)
+    if type(start) is not int or type(end) is not int or not labels:
         raise InvalidInput.at(
             column,
             _("A span needs a start, an end and a label, unlike %(item)s.", item=str(item)[:300]),
         )
-    return _Span(start, end, named, words if isinstance(words, str) else None)
+    return _Span(start, end, labels, words if isinstance(words, str) else None)
+
+
+def _labels(value: Any) -> list[str]:
+    """The label, or those of a list; none where one of them is no word and no number."""
+    values = value if isinstance(value, list) else [value]
+    named = [str(one).strip() for one in values if isinstance(one, str) or type(one) is int]
+    return named if len(named) == len(values) and all(named) else []
+
+
+def _whole(number: Any) -> Any:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _flat(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The span with the numbers that stand in an object of their own."""
+    """The span with the numbers that stand in an object of their own, or in a pair."""
+    if "start" in item:
+        return item
     for name in _INSIDE:
         inner = item.get(name)
         if isinstance(inner, list) and len(inner) == 1:
             inner = inner[0]
-        if isinstance(inner, Mapping):
+        if isinstance(inner, dict):
             return {**item, **inner}
+    for name in _PAIRS:
+        pair = item.get(name)
+        if isinstance(pair, list) and len(pair) == 2:
+            return {**item, "start": pair[0], "end": pair[1]}
     return item
 
 

@@ -20,10 +20,10 @@ from app.i18n import gettext as _
 
 def matches(row: Any, options: ReadOptions) -> bool:
     return (
-        isinstance(row, Mapping)
+        isinstance(row, dict)
         and isinstance(row.get("verbs"), list)
         and are_words(row.get("words"))
-        and all(isinstance(verb, Mapping) and "tags" in verb for verb in row["verbs"])
+        and all(isinstance(verb, dict) and "tags" in verb for verb in row["verbs"])
     )
 
 

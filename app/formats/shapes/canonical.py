@@ -16,7 +16,7 @@ _ROLES = {name: name for name in ("text", "tokens", "external_id", "split", "met
 
 
 def matches(row: Any, options: ReadOptions) -> bool:
-    return isinstance(row, Mapping) and isinstance(row.get("inputs"), Mapping)
+    return isinstance(row, dict) and isinstance(row.get("inputs"), dict)
 
 
 def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
@@ -27,7 +27,7 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
     annotation, meta = row.get("annotation"), row.get("meta")
     if annotation is not None and not isinstance(annotation, dict):
         raise InvalidInput.at("annotation", _("The row's annotation is not an object."))
-    if meta is not None and not isinstance(meta, Mapping):
+    if meta is not None and not isinstance(meta, dict):
         raise InvalidInput.at("meta", _("The row's “meta” is not an object with named values."))
     rest = {name: row[name] for name in row if name not in ("id", "inputs", "annotation")}
     return Shaped({**rest, **inputs}, roles={**_ROLES, "label": ""}, payload=annotation)

@@ -22,14 +22,16 @@ from app.tasks.base import TextInputs
 
 _TURNS = ("messages", "conversations")
 _PAIRS = (("instruction", "output"), ("prompt", "completion"))
-_ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant"} | {
-    "system": "system"
-}
+_ROLES = {
+    **dict.fromkeys(("user", "human"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bot", "model"), "assistant"),
+    **dict.fromkeys(("system", "developer"), "system"),
+}  # fmt: skip
 _TURN_KEYS = frozenset({"role", "from", "content", "value"})
 
 
 def matches(row: Any, options: ReadOptions) -> bool:
-    if not isinstance(row, Mapping) or options.columns.get("text", "") in row:
+    if not isinstance(row, dict) or options.columns.get("text", "") in row:
         return False
     if any(isinstance(row.get(name), list) for name in _TURNS):
         return True
@@ -42,7 +44,9 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
             return _of_turns(row, name, task)
     said, answered = next(pair for pair in _PAIRS if isinstance(row.get(pair[0]), str))
     # Alpaca's instruction is the task where an input follows it, and the text itself where none does.
-    text = "input" if said == "instruction" and row.get("input") else said
+    given = row.get("input")
+    has_input = bool(given.strip() if isinstance(given, str) else given)
+    text = "input" if said == "instruction" and has_input else said
     rest = {name: value for name, value in row.items() if name != answered}
     payload = _payload(_content(row[answered], answered), row[text], text, task)
     return Shaped(rest, {"text": text, "label": ""}, payload)
@@ -52,7 +56,7 @@ def _of_turns(row: Mapping[str, Any], column: str, task: str) -> Shaped:
     said: dict[str, list[str]] = {}
     unused: set[str] = set()
     for turn in row[column]:
-        if not isinstance(turn, Mapping):
+        if not isinstance(turn, dict):
             raise InvalidInput.at(column, _("A turn of the conversation is not an object."))
         who = str(turn.get("role", turn.get("from")))
         content = _content(turn.get("content", turn.get("value")), column)
@@ -83,10 +87,10 @@ def _content(value: Any, column: str) -> str:
     """The words of a turn, also in parts: [{"type": "text", "text": "…"}]. Raises InvalidInput for other parts."""
     if value is None or isinstance(value, str):
         return value or ""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return orjson.dumps(value, default=str).decode()
     parts = value if isinstance(value, list) else [value]
-    texts = [part.get("text") if isinstance(part, Mapping) else part for part in parts]
+    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
     words = [text for text in texts if isinstance(text, str)]
     if len(words) < len(texts):
         raise InvalidInput.at(

@@ -17,18 +17,20 @@ _COLUMN = "annotations"
 
 
 def matches(row: Any, options: ReadOptions) -> bool:
-    if not isinstance(row, Mapping) or not isinstance(row.get(_COLUMN), list):
+    if not isinstance(row, dict) or not isinstance(row.get(_COLUMN), list):
         return False
     return "label" not in options.columns and all(
-        isinstance(one, Mapping) and "label" in one for one in row[_COLUMN]
+        isinstance(one, dict) and "label" in one for one in row[_COLUMN]
     )
 
 
 def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
     said = row[_COLUMN]
     is_placed = any("start_offset" in one for one in said)
-    if task == "srl" or (said and is_placed != (task == "ner")):
-        return Shaped(row)  # labels of another task stay what they are
+    if not said or is_placed != (task == "ner") or task == "srl":
+        return Shaped(
+            row
+        )  # nobody has said anything, or it is of another task and stays what it is
     if task == "sentiment":
         labels = list(dict.fromkeys(str(one["label"]) for one in said))
         return Shaped({**row, _COLUMN: labels}, {"label": _COLUMN})

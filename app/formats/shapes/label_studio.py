@@ -24,8 +24,8 @@ _READ = frozenset(("data", *_ANNOTATIONS, "predictions", "drafts"))
 
 def matches(row: Any, options: ReadOptions) -> bool:
     return (
-        isinstance(row, Mapping)
-        and isinstance(row.get("data"), Mapping)
+        isinstance(row, dict)
+        and isinstance(row.get("data"), dict)
         and all(isinstance(row.get(name, []), list) for name in _ANNOTATIONS)
     )
 
@@ -35,7 +35,7 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
     unused = [name for name in ("predictions", "drafts") if row.get(name)]
     label = None
     annotations = [
-        one for name in _ANNOTATIONS for one in row.get(name) or () if isinstance(one, Mapping)
+        one for name in _ANNOTATIONS for one in row.get(name) or () if isinstance(one, dict)
     ]
     kept = [one for one in annotations if not (one.get("was_cancelled") or one.get("skipped"))]
     if len(kept) < len(annotations):
@@ -56,7 +56,7 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
 def _label(result: Any, task: str) -> tuple[list[Any] | None, list[str]]:
     """(the spans or the choices, what other types of results there are). An empty result says that nothing is there
     to be marked; one of other types alone says nothing of that."""
-    items = [item for item in result or () if isinstance(item, Mapping)]
+    items = [item for item in result or () if isinstance(item, dict)]
     wanted = [item for item in items if _type(item) == _TYPES.get(task)]
     others = sorted({_type(item) for item in items} - {_TYPES.get(task, "")})
     if not wanted and (items or task != "ner"):
@@ -70,6 +70,6 @@ def _label(result: Any, task: str) -> tuple[list[Any] | None, list[str]]:
 def _type(item: Mapping[str, Any]) -> str:
     """The result's type; what is said of a part of the text is no label of the whole."""
     kind, value = str(item.get("type")), item.get("value")
-    if not isinstance(value, Mapping):
-        return f"{kind} (no value)"
+    if not isinstance(value, dict):
+        return f"{kind} without a value" if kind in _TYPES.values() else kind
     return f"{kind} of spans" if kind == "choices" and "start" in value else kind

@@ -15,7 +15,7 @@ from app.formats.shapes.base import Shaped
 
 def matches(row: Any, options: ReadOptions) -> bool:
     return (
-        isinstance(row, Mapping)
+        isinstance(row, dict)
         and "annotator" in row
         and ("annotation_id" in row or "lead_time" in row)
         and "label" not in options.columns
@@ -36,12 +36,12 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
 
 def _are_spans(value: Any) -> bool:
     return isinstance(value, list) and any(
-        isinstance(item, Mapping) and "labels" in item and "start" in item for item in value
+        isinstance(item, dict) and "labels" in item and "start" in item for item in value
     )
 
 
 def _are_choices(value: Any) -> bool:
-    return isinstance(value, Mapping) and "choices" in value
+    return isinstance(value, dict) and "choices" in value
 
 
 _FORMS: dict[str, Callable[[Any], bool]] = {"ner": _are_spans, "sentiment": _are_choices}

@@ -17,20 +17,21 @@ _COLUMNS = {"ner": "annotations", "sentiment": "classifications"}
 
 def matches(row: Any, options: ReadOptions) -> bool:
     return (
-        isinstance(row, Mapping)
+        isinstance(row, dict)
         and isinstance(row.get("content"), str)
         and isinstance(row.get("annotations"), list)
-        and all(isinstance(one, Mapping) and "tag" in one for one in row["annotations"])
+        and all(isinstance(one, dict) and "tag" in one for one in row["annotations"])
         and isinstance(row.get("classifications", []), list)
     )
 
 
 def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
     column = _COLUMNS.get(task, "")
+    if not row.get(column):
+        return Shaped(row, {"label": ""})  # nobody has said anything
     if task != "sentiment":
         return Shaped(row, {"label": column})
     names = [
-        one.get("classname", one) if isinstance(one, Mapping) else one
-        for one in row.get(column) or ()
+        one.get("classname", one) if isinstance(one, dict) else one for one in row.get(column) or ()
     ]
     return Shaped({**row, column: names}, {"label": column})

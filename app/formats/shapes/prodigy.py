@@ -18,7 +18,7 @@ _SAID = ("spans", "label", "accept", "relations")
 
 
 def matches(row: Any, options: ReadOptions) -> bool:
-    if not isinstance(row, Mapping):
+    if not isinstance(row, dict):
         return False
     answer = row.get("answer")
     return "_task_hash" in row or (isinstance(answer, str) and answer in _ANSWERS)

@@ -5,7 +5,6 @@
 Source: v2.spacy.io/usage/training#training-simple-style.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from app.formats.base import ReadOptions
@@ -19,7 +18,7 @@ def matches(row: Any, options: ReadOptions) -> bool:
         isinstance(row, list | tuple)
         and len(row) == 2
         and isinstance(row[0], str)
-        and isinstance(row[1], Mapping)
+        and isinstance(row[1], dict)
     )
 
 
