@@ -25,6 +25,8 @@ class Context:
     words: Sequence[str] | None = None
     tokens: Tokens | None = None
     column: str = "label"
+    only_words: bool = False
+    """The text was made of the words."""
 
 
 def is_missing(value: Any) -> bool:
@@ -95,6 +97,15 @@ def _label(value: Any, context: Context) -> str:
 def _from_json(value: Any, column: str) -> Any:
     if not isinstance(value, str):
         return value
+    if not value.lstrip().startswith(("[", "{")):
+        raise InvalidInput.at(
+            column,
+            _(
+                "“%(value)s” labels the text as a whole, and not words in it. Choose another column for the label, "
+                "or none.",
+                value=_short(value),
+            ),
+        )
     try:
         return parse_json(value)
     except ValueError as error:
@@ -111,7 +122,14 @@ def _spans(value: Any, context: Context) -> tuple[Payload, tuple[str, ...]]:
             value, context.words, tokens, label_map=label_map, column=context.column
         )
     else:
-        spans, unused = read_spans(value, context.text, label_map=label_map, column=context.column)
+        spans, unused = read_spans(
+            value,
+            context.text,
+            label_map=label_map,
+            column=context.column,
+            tokens=context.tokens,
+            only_words=context.only_words,
+        )
     return {"spans": spans}, unused
 
 
@@ -120,6 +138,11 @@ def _predicates(value: Any, context: Context) -> Payload:
         value = value.get("predicates")
     if not isinstance(value, list):
         raise InvalidInput.at(context.column, _("The semantic roles must be a list of predicates."))
+    if context.only_words and value:
+        raise InvalidInput.at(
+            context.column,
+            _("The row has words but no text: nobody knows what the predicates' numbers count."),
+        )
     return {"predicates": value}
 
 

@@ -102,8 +102,8 @@ def read_fields(
         for role in ("label", "external_id", "split")
         if role in options.columns and role in roles and roles[role] not in row
     )
-    roles |= shaped.roles
-    listed = read_json(row.get(roles.get("tokens", "")))
+    roles = {role: column for role, column in (roles | dict(shaped.roles)).items() if column}
+    listed = read_json(_value(row, roles, "tokens"))
     words = listed if are_words(listed) else None
     text, tokens = _text(row, roles, words)
     if words is None and isinstance(listed, list):
@@ -115,19 +115,24 @@ def read_fields(
     payload = shaped.payload
     unused: tuple[str, ...] = ()
     if payload is None and (column := roles.get("label")):
-        context = Context(text, task, options, words, tokens, column)
+        only_words = words is not None and is_missing(_value(row, roles, "text"))
+        context = Context(text, task, options, words, tokens, column, only_words)
         payload, unused = read_annotation(row.get(column), context)
     used = set(roles.values())
     return Fields(
         text=text,
         tokens=tokens,
         annotation=payload,
-        external_id=row.get(roles.get("external_id", "")),
-        split=row.get(roles.get("split", "")),
-        meta=row.get(roles.get("meta", "")),
+        external_id=_value(row, roles, "external_id"),
+        split=_value(row, roles, "split"),
+        meta=_value(row, roles, "meta"),
         rest={name: value for name, value in row.items() if name not in used},
         unused=(*shaped.unused, *absent, *unused),
     )
+
+
+def _value(row: Mapping[str, Any], roles: Mapping[str, str], role: str) -> Any:
+    return row.get(roles[role]) if role in roles else None
 
 
 def _text(

@@ -1,15 +1,16 @@
 """Labelled spans as the field's tools write them, and what their numbers count.
 
 Most tools count code points and stop before the end. Some count UTF-16 units (what a browser's JavaScript counts:
-Label Studio), some name the last character (CLUENER, CMeEE, DataTurks). Where spans bring their words, the words
-say which it is.
+Label Studio) or the row's words (SpERT), some name the last one (CLUENER, CMeEE, DataTurks). Where spans bring their
+words, the words say which it is.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.errors import InvalidInput
+from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 
 _START = ("start", "start_offset", "begin", "startOffset", "start_idx")
@@ -38,17 +39,24 @@ class _Span:
 
 
 def read_spans(
-    value: Any, text: str, *, label_map: Mapping[str, str], column: str
+    value: Any,
+    text: str,
+    *,
+    label_map: Mapping[str, str],
+    column: str,
+    tokens: Tokens | None = None,
+    only_words: bool = False,
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """(spans, names of what they hold beside) of a list of spans, an object that holds one, or CLUENER's object of
-    labels. Raises InvalidInput."""
+    labels. `tokens` is where the row's words stand, and `only_words` says that it has no other text. Raises
+    InvalidInput."""
     if isinstance(value, dict):
         held = next((value[name] for name in ("spans", "entities") if name in value), None)
         value = held if isinstance(held, list) else _listed(value, column)
     if not isinstance(value, list):
         raise InvalidInput.at(column, _("The entities must be a list of spans."))
     spans = [_span(item, column) for item in value]
-    placed = _place(spans, text, column)
+    placed = _place(spans, text, column, tokens=tokens, only_words=only_words)
     names = {str(n) for item in value if isinstance(item, dict) for n in item if n not in _KNOWN}
     return [
         {"start": start, "end": end, "label": label_map.get(label, label)}
@@ -139,12 +147,23 @@ def _first(item: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 _Place = tuple[int, int]
+_Convention = Callable[[_Span, str, Tokens], _Place]
 
 
-def _place(spans: list[_Span], text: str, column: str) -> list[_Place]:
+def _place(
+    spans: list[_Span], text: str, column: str, *, tokens: Tokens | None, only_words: bool
+) -> list[_Place]:
     """Where the spans stand, in code points: as the first convention has it under which all stand at their words."""
+    if only_words and spans and all(span.words is None for span in spans):
+        raise InvalidInput.at(
+            column,
+            _(
+                "The row has words but no text, and its spans do not say theirs: nobody knows what their numbers "
+                "count. Add the text, or the words of each span."
+            ),
+        )
     for convention in _CONVENTIONS:
-        placed = [convention(span, text) for span in spans]
+        placed = [convention(span, text, tokens or ()) for span in spans]
         if all(_stands(span, place, text) for span, place in zip(spans, placed, strict=True)):
             break
     else:
@@ -180,20 +199,22 @@ def _stands(span: _Span, place: _Place, text: str) -> bool:
     return span.words is None or (start >= 0 and text[start:end] == span.words)
 
 
-def _code_points(span: _Span, text: str) -> _Place:
+def _code_points(span: _Span, text: str, tokens: Tokens) -> _Place:
     return span.start, span.end
 
 
-def _last_included(span: _Span, text: str) -> _Place:
-    return span.start, span.end + 1
-
-
-def _utf16(span: _Span, text: str) -> _Place:
+def _utf16(span: _Span, text: str, tokens: Tokens) -> _Place:
     return _from_utf16(span.start, text), _from_utf16(span.end, text)
 
 
-def _utf16_last_included(span: _Span, text: str) -> _Place:
-    return _from_utf16(span.start, text), _from_utf16(span.end + 1, text)
+def _words(span: _Span, text: str, tokens: Tokens) -> _Place:
+    if not 0 <= span.start < span.end <= len(tokens):
+        return -1, -1
+    return tokens[span.start][0], tokens[span.end - 1][1]
+
+
+def _last_included(convention: _Convention) -> _Convention:
+    return lambda span, text, tokens: convention(replace(span, end=span.end + 1), text, tokens)
 
 
 def _from_utf16(units: int, text: str) -> int:
@@ -205,9 +226,11 @@ def _from_utf16(units: int, text: str) -> int:
     return len(before) + max(0, units - len(encoded) // 2)
 
 
-_CONVENTIONS: tuple[Callable[[_Span, str], _Place], ...] = (
+_CONVENTIONS: tuple[_Convention, ...] = (
     _code_points,
-    _last_included,
+    _last_included(_code_points),
     _utf16,
-    _utf16_last_included,
+    _last_included(_utf16),
+    _words,
+    _last_included(_words),
 )

@@ -35,14 +35,14 @@ def matches(row: Any, options: ReadOptions) -> bool:
         return False
     if any(isinstance(row.get(name), list) for name in _TURNS):
         return True
-    return any(isinstance(row.get(said), str) and answer in row for said, answer in _PAIRS)
+    return _pair(row) is not None
 
 
 def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
     for name in _TURNS:
         if isinstance(row.get(name), list):
             return _of_turns(row, name, task)
-    said, answered = next(pair for pair in _PAIRS if isinstance(row.get(pair[0]), str))
+    said, answered = _pair(row) or _PAIRS[0]
     # Alpaca's instruction is the task where an input follows it, and the text itself where none does.
     given = row.get("input")
     has_input = bool(given.strip() if isinstance(given, str) else given)
@@ -50,6 +50,10 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
     rest = {name: value for name, value in row.items() if name != answered}
     payload = _payload(_content(row[answered], answered), row[text], text, task)
     return Shaped(rest, {"text": text, "label": ""}, payload)
+
+
+def _pair(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    return next((p for p in _PAIRS if isinstance(row.get(p[0]), str) and p[1] in row), None)
 
 
 def _of_turns(row: Mapping[str, Any], column: str, task: str) -> Shaped:
@@ -90,7 +94,9 @@ def _content(value: Any, column: str) -> str:
     if isinstance(value, dict):
         return orjson.dumps(value, default=str).decode()
     parts = value if isinstance(value, list) else [value]
-    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    texts = [
+        part.get("text", part.get("value")) if isinstance(part, dict) else part for part in parts
+    ]
     words = [text for text in texts if isinstance(text, str)]
     if len(words) < len(texts):
         raise InvalidInput.at(

@@ -56,7 +56,7 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
 def _label(result: Any, task: str) -> tuple[list[Any] | None, list[str]]:
     """(the spans or the choices, what other types of results there are). An empty result says that nothing is there
     to be marked; one of other types alone says nothing of that."""
-    items = [item for item in result or () if isinstance(item, dict)]
+    items = [item for item in result if isinstance(item, dict)] if isinstance(result, list) else []
     wanted = [item for item in items if _type(item) == _TYPES.get(task)]
     others = sorted({_type(item) for item in items} - {_TYPES.get(task, "")})
     if not wanted and (items or task != "ner"):
@@ -64,7 +64,8 @@ def _label(result: Any, task: str) -> tuple[list[Any] | None, list[str]]:
     values = [item["value"] for item in wanted]
     if task == "ner":
         return values, others
-    return [choice for value in values for choice in value.get("choices") or ()], others
+    choices = [value.get("choices") for value in values]
+    return [one for many in choices for one in (many if isinstance(many, list) else [many])], others
 
 
 def _type(item: Mapping[str, Any]) -> str:

@@ -281,6 +281,16 @@ def test_predicates_in_no_known_form_are_a_wrong_row(predicates: Any) -> None:
     assert problem("srl", {"text": TEXT, "predicates": predicates})
 
 
+def test_numbers_of_words_are_read_where_the_words_prove_them() -> None:
+    row = {"tokens": ["Lea", "saw", "New", "Rom"]}
+    for end in (3, 4):
+        span = {"start": 2, "end": end, "type": "LOC", "text": "New Rom"}
+        assert entities(read_row("ner", {**row, "entities": [span]})) == [("New Rom", "LOC")]
+    said = problem("ner", {**row, "entities": [{"start": 2, "end": 4, "type": "LOC"}]})
+    assert "nobody knows" in said
+    assert "nobody knows" in problem("srl", {**row, "predicates": [{"start": 1, "end": 2}]})
+
+
 # -- conversations -------------------------------------------------------------------------------------
 
 
