@@ -1,6 +1,7 @@
 """The ways in which rows say a label, read into a task's payload."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,9 @@ def _classification(value: Any, context: Context) -> Payload | None:
     options = context.options
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _from_json(value, context.column)
+    elif isinstance(value, str) and value.lstrip().startswith("{"):
+        with suppress(ValueError):  # then it is a word that begins so
+            value = parse_json(value)
     if isinstance(value, dict):
         value = _named_labels(value, context.column)
     if isinstance(value, str) and options.label_separator:

@@ -108,8 +108,16 @@ def _objects(source: "_Source", is_row: Callable[[Any], bool]) -> Iterator[Value
 def _of_object(held: dict[str, Any], is_row: Callable[[Any], bool]) -> Iterator[Value]:
     arrays = [name for name, value in held.items() if _is_rows(value)]
     names = [name for name in arrays if is_split(name)]
-    names = names or [name for name in _ARRAYS if isinstance(held.get(name), list)][:1]
-    if not names and not is_row(held):
+    alone = not names and is_row(held)
+    names = (
+        names
+        or [
+            name
+            for name in _ARRAYS
+            if name in arrays or (isinstance(held.get(name), list) and not alone)
+        ][:1]
+    )
+    if not names and not alone:
         names = [_PERHAPS] if _PERHAPS in arrays else arrays if len(arrays) == 1 else []
     if not names:
         yield Value(held)

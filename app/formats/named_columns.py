@@ -103,6 +103,8 @@ def read_fields(
         if role in options.columns and role in roles and roles[role] not in row
     )
     roles = {role: column for role, column in (roles | dict(shaped.roles)).items() if column}
+    if roles.get("text", "").lower() in NAMES["tokens"]:
+        roles["tokens"] = roles.pop("text")  # the words are chosen to be the text
     listed = read_json(_value(row, roles, "tokens"))
     words = listed if are_words(listed) else None
     text, tokens = _text(row, roles, words)

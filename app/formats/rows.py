@@ -90,6 +90,8 @@ def sample_columns(
     labels = [label_column(row, guess_mapping(list(row), options), task) for row in objects]
     if label := next(filter(None, labels), ""):
         mapping["label"] = label
+    if "text" not in mapping and "tokens" in mapping:
+        mapping["text"] = mapping["tokens"]
     return columns, mapping
 
 
@@ -145,32 +147,37 @@ def _check(annotation: dict[str, Any], text: str, task: str) -> None:
 
 
 def _meta(fields: Fields) -> tuple[dict[str, Any], list[str]]:
-    """(what is kept beside the text, names of what cannot be kept)."""
+    """(what is kept beside the text, names of what cannot be kept): the row's own, then the columns that say
+    something."""
     own = fields.meta if isinstance(fields.meta, dict) else read_json(fields.meta)
+    rest = dict(fields.rest)
     if not isinstance(own, dict):
-        own = {"meta": fields.meta}
+        rest, own = {"meta": fields.meta, **rest}, {}
+    said = [(n, v) for n, v in rest.items() if not is_missing(v) and v not in ([], {})]
     kept: dict[str, Any] = {}
     left = []
-    for name, value in (*own.items(), *fields.rest.items()):
-        if is_missing(value) or value == [] or value == {}:
+    for key, value in (*own.items(), *said):
+        name = str(key)
+        try:
+            plain = _plain(value)
+        except (TypeError, ValueError):
+            left.append(name)
             continue
-        name, plain = str(name), _plain(value)
-        if plain is None or kept.setdefault(name, plain) != plain:
+        if kept.setdefault(name, plain) != plain:
             left.append(name)
     return kept, left
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it; None if it is too large, or of bytes."""
-    if isinstance(value, float) and math.isinf(value):
-        return str(value)
-    if isinstance(value, _SCALARS):
+    """The value as JSON has it. Raises TypeError or ValueError for bytes, and for what is too large."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value) if math.isinf(value) else None
+    if value is None or isinstance(value, _SCALARS):
         return value
-    try:
-        data = orjson.dumps(value, default=_as_text, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:
-        return None
-    return orjson.loads(data) if len(data) <= _MAX_VALUE else None
+    data = orjson.dumps(value, default=_as_text, option=orjson.OPT_NON_STR_KEYS)
+    if len(data) > _MAX_VALUE:
+        raise ValueError(len(data))
+    return orjson.loads(data)
 
 
 def _as_text(value: Any) -> str:

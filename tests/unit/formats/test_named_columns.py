@@ -27,6 +27,8 @@ from tests.unit.formats.reading import Item, entities, labels, problem, read_row
         ({"spans": [{"start": 0, "end": 1, "label": "X"}], "label": "calm"}, ["calm"]),
         ({"entities": [[0, 1, "X"]], "sentiment": "calm"}, ["calm"]),
         ({"intent": "ask"}, ["ask"]),
+        ({"label": '{"choices": ["calm", "sad"]}'}, ["calm", "sad"]),
+        ({"label": "{calm}"}, ["{calm}"]),
     ],
 )
 def test_labels_of_a_text(row: dict[str, Any], expected: list[str] | None) -> None:
@@ -85,6 +87,7 @@ def test_everything_beside_the_text_is_kept() -> None:
         "tags2": ["t"],
     }
     assert read_row("ner", {"text": "a", "meta": "a note"}).meta == {"meta": "a note"}
+    assert read_row("ner", {"text": "a", "b": None, "meta": {"c": None}}).meta == {"c": None}
 
 
 def test_what_cannot_be_kept_is_named() -> None:
@@ -149,6 +152,7 @@ def test_splits_of_a_large_object_are_all_read(monkeypatch: pytest.MonkeyPatch) 
         {"classes": ["PER"], "annotations": [["Lea", {"entities": [[0, 3, "PER"]]}]]},
         {"examples": [{"content": "Lea", "annotations": [{"start": 0, "end": 3, "tag": "PER"}]}]},
         {"sentences": [{"text": "Lea", "spans": [[0, 3, "PER"]]}]},
+        {"text": "Lea", "spans": [[0, 3, "PER"]], "items": ["a"]},
     ],
 )
 def test_an_object_is_a_row_or_holds_rows(held: dict[str, Any]) -> None:
@@ -207,6 +211,16 @@ def test_the_preview_takes_for_the_label_what_the_reader_takes() -> None:
     assert found.mapping["label"] == "spans"
     again = ReadOptions(columns=found.mapping)
     assert entities(preview(io.BytesIO(data), "jsonl", "ner", again).records[0]) == [("Lea", "PER")]
+
+
+def test_words_that_are_the_text_are_so_in_the_preview() -> None:
+    data = b'{"id": "0", "tokens": ["Lea", "ran"], "ner_tags": ["B-PER", "O"]}\n'
+    found = preview(io.BytesIO(data), "jsonl", "ner", ReadOptions())
+    assert found.mapping["text"] == "tokens"
+    (again,) = read("jsonl", "ner", data, columns=found.mapping)
+    assert isinstance(again, Record)
+    assert (again.text, again.tokens) == ("Lea ran", ((0, 3), (4, 7)))
+    assert entities(again) == [("Lea", "PER")]
 
 
 def test_rows_of_a_tool_have_no_columns_to_choose() -> None:
