@@ -97,12 +97,9 @@ def read_fields(
     """What the columns of a row say. Raises InvalidInput naming the column."""
     row = shaped.row
     roles = dict(guess_mapping(list(row), options) if mapping is None else mapping)
-    absent = tuple(
-        _("“%(name)s”, which the row does not have", name=roles[role])
-        for role in ("label", "external_id", "split")
-        if role in options.columns and role in roles and roles[role] not in row
-    )
-    roles = {role: column for role, column in (roles | dict(shaped.roles)).items() if column}
+    absent = _absent(row, roles, options) if options.columns else ()
+    if shaped.roles:
+        roles = {role: column for role, column in (roles | dict(shaped.roles)).items() if column}
     if roles.get("text", "").lower() in NAMES["tokens"]:
         roles["tokens"] = roles.pop("text")  # the words are chosen to be the text
     listed = read_json(_value(row, roles, "tokens"))
@@ -120,7 +117,7 @@ def read_fields(
         only_words = words is not None and is_missing(_value(row, roles, "text"))
         context = Context(text, task, options, words, tokens, column, only_words)
         payload, unused = read_annotation(row.get(column), context)
-    used = set(roles.values())
+    used = set(roles.values()) - {""}
     return Fields(
         text=text,
         tokens=tokens,
@@ -130,6 +127,17 @@ def read_fields(
         meta=_value(row, roles, "meta"),
         rest={name: value for name, value in row.items() if name not in used},
         unused=(*shaped.unused, *absent, *unused),
+    )
+
+
+def _absent(
+    row: Mapping[str, Any], roles: Mapping[str, str], options: ReadOptions
+) -> tuple[str, ...]:
+    """Names of the columns that somebody chose and the row does not have."""
+    return tuple(
+        _("“%(name)s”, which the row does not have", name=roles[role])
+        for role in ("label", "external_id", "split")
+        if role in options.columns and role in roles and roles[role] not in row
     )
 
 

@@ -31,10 +31,13 @@ SHAPES: tuple[Shape, ...] = (
     conversation,
 )
 """The first one that matches reads a row."""
+_MARKS = frozenset().union(*(shape.MARKS for shape in SHAPES))
 
 
 def find_shape(row: Any, options: ReadOptions) -> Shape | None:
     """The tool's shape that a row has, if any."""
+    if isinstance(row, dict) and _MARKS.isdisjoint(row):
+        return None
     return next((shape for shape in SHAPES if shape.matches(row, options)), None)
 
 

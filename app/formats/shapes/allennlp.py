@@ -17,6 +17,8 @@ from app.formats.tags import are_tags, are_words, check_tags, place_words
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 
+MARKS = frozenset({"verbs"})
+
 
 def matches(row: Any, options: ReadOptions) -> bool:
     return (

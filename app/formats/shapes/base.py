@@ -23,6 +23,9 @@ class Shaped:
 class Shape(Protocol):
     """How one tool writes a row. Modules have this shape."""
 
+    MARKS: frozenset[str]
+    """An object without any of these names is not this tool's: most rows are none's, and are told by this alone."""
+
     def matches(self, row: Any, options: ReadOptions) -> bool:
         """Whether the row is this tool's. Any JSON value may come."""
         ...

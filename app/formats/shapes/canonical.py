@@ -14,6 +14,8 @@ from app.i18n import gettext as _
 
 _ROLES = {name: name for name in ("text", "tokens", "external_id", "split", "meta")}
 
+MARKS = frozenset({"inputs"})
+
 
 def matches(row: Any, options: ReadOptions) -> bool:
     return isinstance(row, dict) and isinstance(row.get("inputs"), dict)

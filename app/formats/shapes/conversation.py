@@ -29,6 +29,8 @@ _ROLES = {
 }  # fmt: skip
 _TURN_KEYS = frozenset({"role", "from", "content", "value"})
 
+MARKS = frozenset((*_TURNS, *(said for said, _answer in _PAIRS)))
+
 
 def matches(row: Any, options: ReadOptions) -> bool:
     if not isinstance(row, dict) or options.columns.get("text", "") in row:

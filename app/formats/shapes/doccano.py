@@ -15,6 +15,8 @@ from app.formats.shapes.base import Shaped
 
 _COLUMN = "annotations"
 
+MARKS = frozenset({"annotations"})
+
 
 def matches(row: Any, options: ReadOptions) -> bool:
     if not isinstance(row, dict) or not isinstance(row.get(_COLUMN), list):

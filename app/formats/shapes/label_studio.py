@@ -21,6 +21,8 @@ _TYPES = {"ner": "labels", "sentiment": "choices"}
 _LABEL = "annotations.result"
 _READ = frozenset(("data", *_ANNOTATIONS, "predictions", "drafts"))
 
+MARKS = frozenset({"data"})
+
 
 def matches(row: Any, options: ReadOptions) -> bool:
     return (

@@ -12,6 +12,8 @@ from typing import Any
 from app.formats.base import ReadOptions
 from app.formats.shapes.base import Shaped
 
+MARKS = frozenset({"annotator"})
+
 
 def matches(row: Any, options: ReadOptions) -> bool:
     return (

@@ -14,6 +14,8 @@ from app.formats.shapes.base import Shaped
 
 _COLUMNS = {"ner": "annotations", "sentiment": "classifications"}
 
+MARKS = frozenset({"annotations"})
+
 
 def matches(row: Any, options: ReadOptions) -> bool:
     return (

@@ -16,6 +16,8 @@ from app.formats.shapes.base import Shaped
 _ANSWERS = frozenset({"accept", "reject", "ignore"})
 _SAID = ("spans", "label", "accept", "relations")
 
+MARKS = frozenset({"_task_hash", "answer"})
+
 
 def matches(row: Any, options: ReadOptions) -> bool:
     if not isinstance(row, dict):

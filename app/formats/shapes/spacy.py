@@ -12,6 +12,8 @@ from app.formats.shapes.base import Shaped
 
 _COLUMNS = {"ner": "entities", "sentiment": "cats"}
 
+MARKS: frozenset[str] = frozenset()  # it is a pair
+
 
 def matches(row: Any, options: ReadOptions) -> bool:
     return (
