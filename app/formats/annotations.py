@@ -9,7 +9,7 @@ from app.errors import InvalidInput
 from app.formats.base import ReadOptions
 from app.formats.bounds import parse_json
 from app.formats.span_lists import read_spans
-from app.formats.tags import are_tags, check_tags, spans_of_tags
+from app.formats.tagged_words import are_tags, check_tags, spans_of_tags
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 
@@ -33,6 +33,11 @@ class Context:
 def is_missing(value: Any) -> bool:
     """Whether a cell says nothing: null, an empty text, or NaN, which tables have for it."""
     return value is None or value != value or (isinstance(value, str) and not value.strip())
+
+
+def whole(value: Any) -> Any:
+    """1 for 1.0, which tables with gaps make of it; other values as they are."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def read_annotation(value: Any, context: Context) -> tuple[Payload | None, tuple[str, ...]]:
@@ -92,9 +97,7 @@ def _label(value: Any, context: Context) -> str:
             context.column,
             _("A label must be a word or a number, not %(value)s.", value=_short(value)),
         )
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    name = str(value).strip()
+    name = str(whole(value)).strip()
     return context.options.label_map.get(name, name)
 
 

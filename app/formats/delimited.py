@@ -16,8 +16,7 @@ from app.errors import InvalidInput
 from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.bounds import MAX_COLUMNS, MAX_ROW, batched, read_lines, too_long
 from app.formats.encoding import open_text, unreadable
-from app.formats.named_columns import guess_mapping
-from app.formats.rows import read_row
+from app.formats.rows import guess_mapping, read_row
 from app.i18n import gettext as _
 from app.i18n import mark
 

@@ -9,28 +9,13 @@ from app.errors import InvalidInput
 from app.formats.annotations import Context, is_missing, read_annotation
 from app.formats.base import ReadOptions
 from app.formats.bounds import parse_json
+from app.formats.headers import NAMES, fold
 from app.formats.shapes.base import Shaped
-from app.formats.tags import are_tags, are_words, place_words
+from app.formats.tagged_words import are_tags, are_words, place_words
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 from app.i18n import mark
 
-# The names that people give such columns, most telling first.
-NAMES = {
-    "text": (
-        "text", "sentence", "content", "review", "text_a", "tweet", "body", "comment", "document", "utterance",
-        "文本", "评论", "句子",
-    ),
-    "label": (
-        "label", "labels", "annotation", "spans", "entities", "predicates", "sentiment", "class", "category",
-        "polarity", "airline_sentiment", "target", "tag", "intent", "emotion", "cats",
-        "entity_list", "ner_tags", "ner_labels", "bio_tags", "tags", "ner", "标签", "情感",
-    ),
-    "external_id": ("external_id", "guid", "uid", "id", "sent_id", "tweet_id", "idx"),
-    "tokens": ("tokens", "words"),
-    "split": ("split",),
-    "meta": ("meta", "metadata"),
-}  # fmt: skip
 _TWINS = {"label": "labels", "labels": "label"}
 """Where a row leaves one of them empty, the other one is the label."""
 _OF_WORDS = frozenset({"ner_tags", "ner_labels", "bio_tags", "tags", "ner"})
@@ -84,8 +69,8 @@ def _known(columns: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _by_name(columns: Sequence[str]) -> dict[str, list[str]]:
-    lower = {column.strip().lower(): column for column in reversed(columns)}
-    return {role: [lower[n] for n in names if n in lower] for role, names in NAMES.items()}
+    folded = {fold(column): column for column in reversed(columns)}
+    return {role: [folded[n] for n in names if n in folded] for role, names in NAMES.items()}
 
 
 _remembered = lru_cache(maxsize=64)(_by_name)
@@ -100,7 +85,7 @@ def read_fields(
     absent = _absent(row, roles, options) if options.columns else ()
     if shaped.roles:
         roles = {role: column for role, column in (roles | dict(shaped.roles)).items() if column}
-    if roles.get("text", "").lower() in NAMES["tokens"]:
+    if fold(roles.get("text", "")) in NAMES["tokens"]:
         roles["tokens"] = roles.pop("text")  # the words are chosen to be the text
     listed = read_json(_value(row, roles, "tokens"))
     words = listed if are_words(listed) else None
@@ -109,6 +94,8 @@ def read_fields(
         tokens = _tokens(listed)
     if tokens is None:
         roles.pop("tokens", None)  # the words stay among the rest
+    if isinstance(_value(row, roles, "external_id"), (list, dict)):
+        del roles["external_id"]  # no name; it stays among the rest, too
     if "label" not in shaped.roles:
         roles["label"] = label_column(row, roles, task, words)
     payload = shaped.payload

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from app.errors import InvalidInput
-from app.formats.annotations import is_missing
+from app.formats.annotations import is_missing, whole
 from app.formats.base import ReadOptions, Record, RowProblem, read_split
 from app.formats.bounds import text_problem
 from app.formats.named_columns import Fields, guess_mapping, label_column, read_fields, read_json
@@ -17,6 +17,7 @@ from app.formats.shapes import Shaped, find_shape
 from app.i18n import gettext as _
 from app.tasks import get_task
 
+__all__ = ["FileRow", "guess_mapping", "is_row", "read_row", "read_rows", "sample_columns"]
 _SCALARS = (str, int, float, bool)
 _MAX_VALUE = 1 << 16
 """Bytes of JSON of one nested value that is kept beside the text: a vector may well be larger than all texts."""
@@ -120,7 +121,7 @@ def _record(fields: Fields, task: str, number: int) -> Record:
         text=fields.text,
         tokens=fields.tokens,
         annotation=fields.annotation,
-        external_id=None if is_missing(own) else str(own),
+        external_id=None if is_missing(own) else str(whole(own)),
         meta=meta,
         row=number,
         split=read_split(fields.split),

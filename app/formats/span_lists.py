@@ -196,7 +196,10 @@ def _place(
 def _stands(span: _Span, place: _Place, text: str) -> bool:
     """Whether its words stand at a place; a span without words says nothing against it."""
     start, end = place
-    return span.words is None or (start >= 0 and text[start:end] == span.words)
+    if span.words is None:
+        return True
+    there = text[start:end] if start >= 0 else ""
+    return there == span.words or there.replace("\n", "\\n") == span.words
 
 
 def _code_points(span: _Span, text: str, tokens: Tokens) -> _Place:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from app.cli import command_line
 from app.formats import READERS, WRITERS
-from app.formats.named_columns import NAMES
+from app.formats.headers import NAMES
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]

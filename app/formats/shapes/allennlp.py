@@ -10,10 +10,9 @@ from typing import Any
 
 from app.errors import InvalidInput
 from app.formats.base import ReadOptions
-from app.formats.conll import decode_tags
 from app.formats.propositions import long_role
 from app.formats.shapes.base import Shaped
-from app.formats.tags import are_tags, are_words, check_tags, place_words
+from app.formats.tagged_words import are_tags, are_words, check_tags, decode, place_words
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 
@@ -48,7 +47,7 @@ def _predicate(verb: Mapping[str, Any], words: list[str], tokens: Tokens) -> dic
     if not are_tags(tags, words):
         raise InvalidInput.at("verbs", _("A verb needs a tag for each word of the sentence."))
     visible = [str(tag) for tag, word in zip(tags, words, strict=True) if word.strip()]
-    spans = list(decode_tags(visible, tokens, {}))
+    spans = decode(visible, tokens)
     place = next(((start, end) for start, end, role in spans if role == "V"), None)
     if place is None:
         raise InvalidInput.at("verbs", _("A verb needs one word that is tagged B-V."))

@@ -97,6 +97,13 @@ def test_what_cannot_be_kept_is_named() -> None:
     assert set(item.unused) == {"vector", "source"}
 
 
+def test_an_id_is_a_word_or_a_number() -> None:
+    assert read_row("ner", {"text": "a", "id": 7.0}).external_id == "7"
+    item = read_row("ner", {"text": "a", "id": {"$oid": "x"}})
+    assert item.external_id is None
+    assert item.meta == {"id": {"$oid": "x"}}
+
+
 def test_a_column_that_was_chosen_and_is_not_there_is_named() -> None:
     item = read_row("sentiment", {"text": "a"}, columns={"label": "sentimnt"})
     assert "sentimnt" in item.unused[0]

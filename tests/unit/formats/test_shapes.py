@@ -36,6 +36,12 @@ class TestLabelStudio:
         task["data"]["text"] = "😀 Lea"
         assert entities(read_row("ner", task)) == [("😀", "X"), LEA]
 
+    def test_its_words_say_a_line_break_as_two_characters(self) -> None:
+        task = label_studio(region(0, 6, "Lea\\nBo", "PER"))
+        task["data"]["text"] = "Lea\nBo ran"
+        item = read_row("ner", task)
+        assert item.annotation == {"spans": [{"start": 0, "end": 6, "label": "PER"}]}
+
     def test_a_region_with_two_labels_is_two_entities(self) -> None:
         task = label_studio(region(0, 3, "Lea", "PER", "Name"))
         assert entities(read_row("ner", task)) == [LEA, ("Lea", "Name")]

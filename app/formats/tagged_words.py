@@ -44,14 +44,19 @@ def spans_of_tags(
     visible = [tag for tag, word in zip(tags, words, strict=True) if word.strip()]
     named = [label_map.get(str(tag), tag) for tag in visible]
     nameless = any(isinstance(tag, int) and tag > 0 for tag in named)
-    spans = decode_tags([_tag(tag) for tag in named], tokens, dict(label_map))
+    spans = [
+        {"start": start, "end": end, "label": label_map.get(label, label)}
+        for start, end, label in decode([_tag(tag) for tag in named], tokens)
+    ]
     unused = _(
         "the names of the numbers in “%(column)s”: each number is taken for a label", column=column
     )
-    return (
-        [{"start": start, "end": end, "label": label} for start, end, label in spans],
-        (unused,) if nameless else (),
-    )
+    return spans, (unused,) if nameless else ()
+
+
+def decode(tags: list[str], tokens: Tokens) -> list[tuple[int, int, str]]:
+    """(start, end, label) of what the tags say, as in CoNLL columns."""
+    return list(decode_tags(tags, tokens, {}))
 
 
 def _tag(tag: str | int) -> str:
