@@ -14,7 +14,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "label": (
         "label", "labels", "annotation", "spans", "entities", "predicates", "sentiment", "class", "category",
         "polarity", "airline_sentiment", "target", "tag", "标签", "情感",
-        "cats", "entity_list", "ner_tags", "ner_labels", "bio_tags", "tags", "ner",
+        "cats", "entity_list",
         "intent", "emotion", "stance", "sentiment_label", "label_text", "label_name", "gold_label", "gold",
         "类别", "分类", "情感标签", "情感倾向", "情感极性", "情绪", "极性", "意图", "类型", "标注",
         "標籤", "類別", "分類", "情緒", "標註",

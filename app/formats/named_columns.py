@@ -18,8 +18,8 @@ from app.i18n import mark
 
 _TWINS = {"label": "labels", "labels": "label"}
 """Where a row leaves one of them empty, the other one is the label."""
-_OF_WORDS = frozenset({"ner_tags", "ner_labels", "bio_tags", "tags", "ner"})
-"""A tag for each word, or no label at all."""
+_TAGS = frozenset({"ner_tags", "ner_labels", "bio_tags", "tags", "ner"})
+"""How a column is called that has a tag for each word of the row; alone it may be called so and be anything."""
 _NOT_WORDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, mark("true or false")),
     ((int, float), mark("a number")),
@@ -97,7 +97,7 @@ def read_fields(
     if isinstance(_value(row, roles, "external_id"), (list, dict)):
         del roles["external_id"]  # no name; it stays among the rest, too
     if "label" not in shaped.roles:
-        roles["label"] = label_column(row, roles, task, words)
+        roles["label"] = label_column(row, roles, task, options, words)
     payload = shaped.payload
     unused: tuple[str, ...] = ()
     if payload is None and (column := roles.get("label")):
@@ -169,14 +169,21 @@ def _text(
 
 
 def label_column(
-    row: Mapping[str, Any], roles: Mapping[str, str], task: str, words: Sequence[str] | None = None
+    row: Mapping[str, Any],
+    roles: Mapping[str, str],
+    task: str,
+    options: ReadOptions,
+    words: Sequence[str] | None,
 ) -> str:
     """The column that is the label in this row: another one than the guess if somebody chose it, else the most telling
     one that has the form of the task's labels."""
     guessed = roles.get("label", "")
     taken = {column for role, column in roles.items() if role != "label"}
     columns = [column for column in _known(list(row))["label"] if column not in taken]
-    if guessed not in columns[:1]:
+    if words is not None:
+        columns += [column for column in row if fold(column) in _TAGS]
+    is_chosen = bool(guessed) or "label" in options.columns
+    if not columns or (is_chosen and guessed != columns[0]):
         return guessed
     fits = _fits_sentiment if task == "sentiment" else _fits_spans
     for column in columns:
@@ -184,7 +191,7 @@ def label_column(
             continue
         twin = _TWINS.get(column, "")
         return twin if _is_empty(row[column]) and not _is_empty(row.get(twin)) else column
-    others = [column for column in columns if column.lower() not in _OF_WORDS]
+    others = [column for column in columns if fold(column) not in _TAGS]
     return next((column for column in others if not _is_empty(row[column])), "")
 
 
@@ -197,7 +204,7 @@ def _fits_sentiment(value: Any, column: str, words: Sequence[str] | None) -> boo
     if not isinstance(value, list):
         return True
     is_flat = not any(isinstance(item, (dict, list, tuple)) for item in value)
-    return is_flat and column.lower() not in _OF_WORDS and not are_tags(value, words)
+    return is_flat and fold(column) not in _TAGS and not are_tags(value, words)
 
 
 def _fits_spans(value: Any, column: str, words: Sequence[str] | None) -> bool:

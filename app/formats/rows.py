@@ -14,6 +14,7 @@ from app.formats.base import ReadOptions, Record, RowProblem, read_split
 from app.formats.bounds import text_problem
 from app.formats.named_columns import Fields, guess_mapping, label_column, read_fields, read_json
 from app.formats.shapes import Shaped, find_shape
+from app.formats.tagged_words import are_words
 from app.i18n import gettext as _
 from app.tasks import get_task
 
@@ -88,12 +89,17 @@ def sample_columns(
         if len(sample) < 5 and value is not None:
             sample.append(_cell(value))
     mapping = guess_mapping(list(columns), options)
-    labels = [label_column(row, guess_mapping(list(row), options), task) for row in objects]
-    if label := next(filter(None, labels), ""):
+    if label := next(filter(None, (_label_column(row, task, options) for row in objects)), ""):
         mapping["label"] = label
     if "text" not in mapping and "tokens" in mapping:
         mapping["text"] = mapping["tokens"]
     return columns, mapping
+
+
+def _label_column(row: Mapping[str, Any], task: str, options: ReadOptions) -> str:
+    roles = guess_mapping(list(row), options)
+    words = row.get(roles.get("tokens", ""))
+    return label_column(row, roles, task, options, words if are_words(words) else None)
 
 
 def _cell(value: Any) -> str:

@@ -27,6 +27,8 @@ from tests.unit.formats.reading import Item, entities, labels, problem, read_row
         ({"spans": [{"start": 0, "end": 1, "label": "X"}], "label": "calm"}, ["calm"]),
         ({"entities": [[0, 1, "X"]], "sentiment": "calm"}, ["calm"]),
         ({"intent": "ask"}, ["ask"]),
+        ({"tags": ["travel", "food"]}, None),
+        ({"tags": "travel", "label": "calm"}, ["calm"]),
         ({"label": '{"choices": ["calm", "sad"]}'}, ["calm", "sad"]),
         ({"label": "{calm}"}, ["{calm}"]),
     ],
@@ -224,6 +226,7 @@ def test_words_that_are_the_text_are_so_in_the_preview() -> None:
     data = b'{"id": "0", "tokens": ["Lea", "ran"], "ner_tags": ["B-PER", "O"]}\n'
     found = preview(io.BytesIO(data), "jsonl", "ner", ReadOptions())
     assert found.mapping["text"] == "tokens"
+    assert found.mapping["label"] == "ner_tags"
     (again,) = read("jsonl", "ner", data, columns=found.mapping)
     assert isinstance(again, Record)
     assert (again.text, again.tokens) == ("Lea ran", ((0, 3), (4, 7)))
