@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 from contextlib import suppress
 from typing import IO
 
@@ -122,7 +123,8 @@ def preview(
                 break
     except InvalidInput as error:
         problems.append(RowProblem(1, error.message))
-    return Preview(name, encoding, columns, mapping, records, problems)
+    unused = Counter(what for record in records for what in record.unused)
+    return Preview(name, encoding, columns, mapping, records, problems, dict(unused))
 
 
 __all__ = [

@@ -234,8 +234,10 @@ def test_words_that_are_the_text_are_so_in_the_preview() -> None:
 
 
 def test_rows_of_a_tool_have_no_columns_to_choose() -> None:
-    data = b'{"text": "Lea", "spans": [], "answer": "reject"}\n'
-    assert preview(io.BytesIO(data), "jsonl", "ner", ReadOptions()).columns == {}
+    data = b'{"text": "Lea", "spans": [[0, 3, "PER"]], "answer": "reject"}\n'
+    found = preview(io.BytesIO(data * 2), "jsonl", "ner", ReadOptions())
+    assert found.columns == {}
+    assert found.unused == {"spans (reject)": 2}
 
 
 def test_a_file_that_is_no_json_is_refused() -> None:
