@@ -2,6 +2,8 @@
 
 import io
 import re
+from collections import Counter
+from contextlib import suppress
 from typing import IO
 
 from app.errors import InvalidInput
@@ -13,6 +15,7 @@ from app.formats.delimited import CsvReader, CsvWriter, read_sample, read_table,
 from app.formats.encoding import detect, open_text, uncompressed
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.parquet import ParquetReader, ParquetWriter
+from app.formats.rows import sample_columns
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.text import TextReader
 from app.i18n import gettext as _
@@ -101,11 +104,16 @@ def preview(
             for place, column in enumerate(names)
         }
         stream.seek(0)
+    reader = READERS[name]
+    if isinstance(reader, JsonlReader | JsonReader | ParquetReader):
+        with suppress(InvalidInput):  # told below, with the rows before it
+            columns, mapping = sample_columns(reader.rows(stream, options), task, options)
+        stream.seek(0)
     records: list[Record] = []
     problems: list[RowProblem] = []
     size = 0
     try:
-        for item in READERS[name].read(stream, task, options):
+        for item in reader.read(stream, task, options):
             if isinstance(item, Record):
                 records.append(item)
                 size += len(item.text)
@@ -115,7 +123,8 @@ def preview(
                 break
     except InvalidInput as error:
         problems.append(RowProblem(1, error.message))
-    return Preview(name, encoding, columns, mapping, records, problems)
+    unused = Counter(what for record in records for what in record.unused)
+    return Preview(name, encoding, columns, mapping, records, problems, dict(unused))
 
 
 __all__ = [

@@ -1,132 +1,157 @@
 """The ways in which rows say a label, read into a task's payload."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from app.errors import InvalidInput
 from app.formats.base import ReadOptions
 from app.formats.bounds import parse_json
+from app.formats.span_lists import read_spans
+from app.formats.tagged_words import are_tags, check_tags, spans_of_tags
+from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 
-_START = ("start", "start_offset", "begin", "startOffset")
-_END = ("end", "end_offset", "stop", "endOffset")
-_LABEL = ("label", "type", "tag", "entity", "entity_group", "category")
+Payload = dict[str, Any]
 
 
-def read_annotation(
-    value: Any, text: str, task: str, options: ReadOptions
-) -> dict[str, Any] | None:
-    """The payload that a cell or a JSON value means; None for an empty one. Raises InvalidInput."""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    if task == "sentiment":
-        return _classification(value, options)
-    value = _from_json(value)
-    return _spans(value, text, options) if task == "ner" else _predicates(value)
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The example that is labelled, and how its file is to be read."""
+
+    text: str
+    task: str
+    options: ReadOptions
+    words: Sequence[str] | None = None
+    tokens: Tokens | None = None
+    column: str = "label"
+    only_words: bool = False
+    """The text was made of the words."""
 
 
-def _classification(value: Any, options: ReadOptions) -> dict[str, Any] | None:
+def is_missing(value: Any) -> bool:
+    """Whether a cell says nothing: null, an empty text, or NaN, which tables have for it."""
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
+
+
+def whole(value: Any) -> Any:
+    """1 for 1.0, which tables with gaps make of it; other values as they are."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def read_annotation(value: Any, context: Context) -> tuple[Payload | None, tuple[str, ...]]:
+    """(payload, names of what is left out) of a cell or a JSON value; None for an empty one. Raises InvalidInput."""
+    if is_missing(value):
+        return None, ()
+    if context.task == "sentiment":
+        return _classification(value, context), ()
+    value = _from_json(value, context.column)
+    return _spans(value, context) if context.task == "ner" else (_predicates(value, context), ())
+
+
+def _classification(value: Any, context: Context) -> Payload | None:
+    options = context.options
     if isinstance(value, str) and value.lstrip().startswith("["):
-        value = _from_json(value)
-    if isinstance(value, Mapping):
-        value = value.get("labels", value.get("label"))
+        value = _from_json(value, context.column)
+    elif isinstance(value, str) and value.lstrip().startswith("{"):
+        with suppress(ValueError):  # then it is a word that begins so
+            value = parse_json(value)
+    if isinstance(value, dict):
+        value = _named_labels(value, context.column)
     if isinstance(value, str) and options.label_separator:
         value = value.split(options.label_separator)
     names = value if isinstance(value, list) else [value]
-    labels = [_label(name, options) for name in names if name is not None]
-    return {"labels": [name for name in labels if name]} if any(labels) else None
+    _check_not_one_hot(names, context.column)
+    labels = [_label(name, context) for name in names if not is_missing(name)]
+    return {"labels": labels} if labels else None
 
 
-def _label(value: Any, options: ReadOptions) -> str:
-    if isinstance(value, bool | Mapping | list):
+def _named_labels(value: Mapping[str, Any], column: str) -> Any:
+    """The labels of an object: under a name that says so, or spaCy's {"positive": 1.0, "negative": 0.0}."""
+    for name in ("labels", "label", "choices"):
+        if name in value:
+            return value[name]
+    if value and all(isinstance(sure, int | float) and sure in (0, 1) for sure in value.values()):
+        return [name for name, sure in value.items() if sure]
+    raise InvalidInput.at(
+        column, _("“%(value)s” does not say plainly which labels are meant.", value=_short(value))
+    )
+
+
+def _check_not_one_hot(names: list[Any], column: str) -> None:
+    """Raises InvalidInput for [0, 1, 0]: such a list may have a place for each label, and nobody knows which."""
+    if len(names) > 1 and all(isinstance(name, int | float) and name in (0, 1) for name in names):
         raise InvalidInput.at(
-            "label", _("A label must be a word or a number, not %(value)s.", value=value)
+            column,
+            _(
+                "%(value)s seems to have a 0 or a 1 for each label, but does not say which: write the labels' names.",
+                value=_short(names),
+            ),
         )
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    name = str(value).strip()
-    return options.label_map.get(name, name)
 
 
-def _from_json(value: Any) -> Any:
+def _label(value: Any, context: Context) -> str:
+    if isinstance(value, dict | list):
+        raise InvalidInput.at(
+            context.column,
+            _("A label must be a word or a number, not %(value)s.", value=_short(value)),
+        )
+    name = str(whole(value)).strip()
+    return context.options.label_map.get(name, name)
+
+
+def _from_json(value: Any, column: str) -> Any:
     if not isinstance(value, str):
         return value
+    if not value.lstrip().startswith(("[", "{")):
+        raise InvalidInput.at(
+            column,
+            _(
+                "“%(value)s” labels the text as a whole, and not words in it. Choose another column for the label, "
+                "or none.",
+                value=_short(value),
+            ),
+        )
     try:
         return parse_json(value)
     except ValueError as error:
         raise InvalidInput.at(
-            "label", _("The annotation is not JSON: %(error)s", error=error)
+            column, _("The annotation is not JSON: %(error)s", error=error)
         ) from error
 
 
-def _spans(value: Any, text: str, options: ReadOptions) -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        listed = value.get("spans", value.get("entities"))
-        value = listed if listed is not None else list(_by_label(value))
-    if not isinstance(value, list):
-        raise InvalidInput.at("label", _("The entities must be a list of spans."))
-    return {"spans": [_span(item, text, options) for item in value]}
-
-
-def _by_label(value: Mapping[str, Any]) -> Any:
-    """CLUENER's way: {label: {words: [[first, last], …]}}, the last character included."""
-    for label, mentions in value.items():
-        if not isinstance(mentions, Mapping):
-            raise InvalidInput.at(
-                "label", _("The entities of “%(label)s” are in no known form.", label=label)
-            )
-        for words, places in mentions.items():
-            for first, last in _pairs(label, places):
-                yield {"start": first, "end": last + 1, "label": label, "text": words}
-
-
-def _pairs(label: str, places: Any) -> list[tuple[int, int]]:
-    try:
-        pairs = [(first, last) for first, last in places]
-    except (TypeError, ValueError):
-        pairs = [("", "")]
-    if not all(type(first) is type(last) is int for first, last in pairs):
-        raise InvalidInput.at(
-            "label", _("The entities of “%(label)s” are in no known form.", label=label)
+def _spans(value: Any, context: Context) -> tuple[Payload, tuple[str, ...]]:
+    label_map = context.options.label_map
+    if context.words is not None and are_tags(value, context.words):
+        tokens = check_tags(context.tokens, context.column)
+        spans, unused = spans_of_tags(
+            value, context.words, tokens, label_map=label_map, column=context.column
         )
-    return pairs
-
-
-def _span(item: Any, text: str, options: ReadOptions) -> dict[str, Any]:
-    if isinstance(item, list | tuple) and len(item) == 3:
-        start, end, label, words = item[0], item[1], item[2], None
-    elif isinstance(item, Mapping):
-        start, end, label = (_first(item, names) for names in (_START, _END, _LABEL))
-        words = item.get("text")
-        if isinstance(label, list) and len(label) == 1:
-            label = label[0]
     else:
-        start = end = label = words = None
-    if type(start) is not int or type(end) is not int or not isinstance(label, str | int):
-        raise InvalidInput.at(
-            "label", _("A span needs a start, an end and a label, unlike %(item)s.", item=item)
+        spans, unused = read_spans(
+            value,
+            context.text,
+            label_map=label_map,
+            column=context.column,
+            tokens=context.tokens,
+            only_words=context.only_words,
         )
-    if isinstance(words, str) and text[start:end] != words:
-        raise InvalidInput.at(
-            "label",
-            _(
-                "The span %(start)s to %(end)s is “%(there)s” in the text, but the file says “%(words)s”.",
-                start=start,
-                end=end,
-                there=text[start:end],
-                words=words,
-            ),
-        )
-    return {"start": start, "end": end, "label": options.label_map.get(str(label), str(label))}
+    return {"spans": spans}, unused
 
 
-def _first(item: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((item[name] for name in names if name in item), None)
-
-
-def _predicates(value: Any) -> dict[str, Any]:
-    if isinstance(value, Mapping):
+def _predicates(value: Any, context: Context) -> Payload:
+    if isinstance(value, dict):
         value = value.get("predicates")
     if not isinstance(value, list):
-        raise InvalidInput.at("label", _("The semantic roles must be a list of predicates."))
+        raise InvalidInput.at(context.column, _("The semantic roles must be a list of predicates."))
+    if context.only_words and value:
+        raise InvalidInput.at(
+            context.column,
+            _("The row has words but no text: nobody knows what the predicates' numbers count."),
+        )
     return {"predicates": value}
+
+
+def _short(value: Any) -> str:
+    return str(value)[:100]

@@ -34,6 +34,11 @@ def read_split(value: object) -> str | None:
     return _SPLITS.get(word)
 
 
+def is_split(name: object) -> bool:
+    """Whether a name is a word for a split: train, dev, test and the like."""
+    return isinstance(name, str) and name.strip().lower() in _SPLITS
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """How a file begins, for telling what it is."""

@@ -1,17 +1,20 @@
 """JSON and JSON Lines, in and out; the canonical form of a version is JSON Lines."""
 
+import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO
+from contextlib import contextmanager, suppress
+from typing import IO, Any
 
 import orjson
 
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
+from app.formats.base import Head, Message, ReadOptions, Record, RowProblem, read_split
 from app.formats.bounds import parse_json, read_lines
 from app.formats.encoding import open_text, unreadable
-from app.formats.json_stream import read_values
-from app.formats.rows import read_row
+from app.formats.json_stream import parse_python_json, read_values
+from app.formats.rows import FileRow, is_row, read_rows
 from app.i18n import gettext as _
 from app.i18n import mark
+from app.storable import unstorable
 
 
 class JsonlReader:
@@ -22,31 +25,66 @@ class JsonlReader:
     tasks = frozenset({"sentiment", "ner", "srl"})
 
     def sniff(self, head: Head, task: str) -> float:
-        if head.name.endswith((".jsonl", ".ndjson")):
+        is_named = head.name.endswith((".jsonl", ".ndjson"))
+        if len(head.lines) > 1 and not _is_whole(head.lines[0]):
+            return 0.3 if is_named else 0.0
+        if is_named:
             return 0.7
         return 0.5 if head.text.lstrip().startswith("{") else 0.0
+
+    def rows(self, stream: IO[bytes], options: ReadOptions) -> Iterator[FileRow]:
+        with _opened(stream, options) as (lines, encoding):
+            for number, line in enumerate(read_lines(lines), 1):
+                if line.strip():
+                    yield _row(number, line, encoding)
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
-        lines, encoding = open_text(stream, options.encoding)
-        for number, line in enumerate(read_lines(lines), 1):
-            if not line.strip():
-                continue
-            problem = unreadable(line, encoding)
-            if problem:
-                yield RowProblem(number, problem)
-                continue
-            try:
-                row = parse_json(line)
-            except ValueError as error:
-                yield RowProblem(number, _("The line is not JSON: %(error)s", error=error))
-                continue
-            yield read_row(row, task, options, number)
+        return read_rows(self.rows(stream, options), task, options)
+
+
+@contextmanager
+def _opened(stream: IO[bytes], options: ReadOptions) -> Iterator[tuple[io.TextIOWrapper, str]]:
+    """The stream as text, with its encoding; whoever opened the stream closes it."""
+    lines, encoding = open_text(stream, options.encoding)
+    try:
+        yield lines, encoding
+    finally:
+        with suppress(ValueError):  # it is closed already
+            lines.detach()
+
+
+def _row(number: int, line: str, encoding: str) -> FileRow:
+    if problem := unreadable(line, encoding):
+        return FileRow(number, problem=problem)
+    try:
+        return FileRow(number, _parse(line))
+    except ValueError as error:
+        return FileRow(number, problem=_("The line is not JSON: %(error)s", error=error))
+
+
+def _is_whole(line: str) -> bool:
+    """Whether a line is a row by itself, and not the beginning of an array or of an object on many lines."""
+    try:
+        value = _parse(line)
+    except ValueError:
+        return False
+    first = value[0] if isinstance(value, list) and value else None
+    return not isinstance(first, dict | list)
+
+
+def _parse(line: str) -> Any:
+    try:
+        return parse_json(line)
+    except ValueError:
+        if "NaN" not in line:
+            raise
+    return parse_python_json(line)
 
 
 class JsonReader:
-    """Reads an array of objects, or an object that holds one; files of JSON lines named .json too."""
+    """Reads an array of objects, or an object that holds some; files of JSON lines named .json too."""
 
     name = "json"
     title = mark("JSON")
@@ -55,14 +93,23 @@ class JsonReader:
     def sniff(self, head: Head, task: str) -> float:
         if head.name.endswith(".json"):
             return 0.7
-        return 0.5 if head.text.lstrip().startswith("[") else 0.0
+        return 0.5 if head.text.lstrip().startswith(("[", "{")) else 0.0
+
+    def rows(self, stream: IO[bytes], options: ReadOptions) -> Iterator[FileRow]:
+        with _opened(stream, options) as (lines, encoding):
+            for number, item in enumerate(read_values(lines, encoding, is_row=is_row), 1):
+                yield FileRow(
+                    number,
+                    item.value,
+                    unstorable(item.value),
+                    split=read_split(item.split),
+                    unused=item.beside,
+                )
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
-        lines, encoding = open_text(stream, options.encoding)
-        for number, row in enumerate(read_values(lines, encoding), 1):
-            yield read_row(row, task, options, number)
+        return read_rows(self.rows(stream, options), task, options)
 
 
 class JsonlWriter:

@@ -2,40 +2,77 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from io import TextIOBase
 from typing import Any
 
 from app.errors import InvalidInput
+from app.formats.base import is_split
 from app.formats.bounds import check_dense, too_long
 from app.formats.encoding import unreadable
 from app.i18n import gettext as _
-from app.storable import MAX_DEPTH
+from app.storable import MAX_DEPTH, too_deep, unstorable
 
 _PIECE = 1 << 16
 _SPACE = re.compile(r"[ \t\r\n]*")
-_decoder = json.JSONDecoder()
 _LONGEST_ESCAPE = 12
-_ARRAYS = ("data", "examples", "rows", "items", "train", "annotations")
+_ARRAYS = ("data", "examples", "rows", "items")
 """The names under which objects hold the array of rows, the most telling first."""
+_PERHAPS = "annotations"
+"""A row may hold such an array as well."""
 
 
-def read_values(lines: TextIOBase, encoding: str) -> Iterator[Any]:
+def _constant(name: str) -> float | None:
+    """NaN is how tables say that a value is missing."""
+    return None if name == "NaN" else float(name)
+
+
+_decoder = json.JSONDecoder(parse_constant=_constant)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A row of a JSON file."""
+
+    value: Any
+    split: str | None = None
+    """The name of the array that it stands in, where that is a split's."""
+    beside: tuple[str, ...] = ()
+    """What the object that holds the rows says beside them, told with its first or its last row."""
+
+
+def parse_python_json(text: str) -> Any:
+    """The value of JSON as Python writes it, with NaN for what is missing. Raises ValueError."""
+    check_dense(text)
+    try:
+        value = _decoder.decode(text)
+    except RecursionError:
+        raise ValueError(too_deep()) from None
+    if reason := unstorable(value):
+        raise ValueError(reason)
+    return value
+
+
+def read_values(
+    lines: TextIOBase, encoding: str, *, is_row: Callable[[Any], bool] = lambda value: False
+) -> Iterator[Value]:
     """The rows of a JSON file: the elements of an array, also of one that an object holds, or values that follow one
     another, as in JSON lines. Raises InvalidInput with line and column.
 
-    Only one value is in memory at a time. An object that is larger than a row may be is not read as a whole: of the
-    arrays in it, the first one with a telling name is taken.
+    Of an object, all arrays that are named as splits are read, else the one with the most telling name; an object for
+    which `is_row` says so is a row itself. Only one value is in memory at a time. An object that is larger than a row
+    may be is not read as a whole: what is in it is taken as it comes.
     """
     source = _Source(lines, encoding)
     match source.peek():
         case "":
             raise InvalidInput.at("file", _("The file is empty."))
         case "[":
-            yield from _elements(source)
+            yield from map(Value, _elements(source))
             source.expect_end()
         case "{":
-            yield from _objects(source)
+            yield from _objects(source, is_row)
         case _:
             raise InvalidInput.at("file", _("The file must hold an array of objects."))
 
@@ -53,42 +90,75 @@ def _elements(source: "_Source") -> Iterator[Any]:
         source.take(",")
 
 
-def _objects(source: "_Source") -> Iterator[Any]:
+def _objects(source: "_Source", is_row: Callable[[Any], bool]) -> Iterator[Value]:
     try:
         first = source.value()
     except _TooLong:
-        yield from _array_inside(source)
+        yield from _arrays_inside(source)
         source.expect_end()
         return
     if source.peek():  # JSON lines under another name
-        yield first
+        yield Value(first)
         while source.peek():
-            yield source.value()
+            yield Value(source.value())
         return
-    if isinstance(first, dict):
-        yield from next((first[n] for n in _ARRAYS if isinstance(first.get(n), list)), [first])
+    yield from _of_object(first, is_row) if isinstance(first, dict) else [Value(first)]
 
 
-def _array_inside(source: "_Source") -> Iterator[Any]:
+def _of_object(held: dict[str, Any], is_row: Callable[[Any], bool]) -> Iterator[Value]:
+    arrays = [name for name, value in held.items() if _is_rows(value)]
+    names = [name for name in arrays if is_split(name)]
+    alone = not names and is_row(held)
+    names = (
+        names
+        or [
+            name
+            for name in _ARRAYS
+            if name in arrays or (isinstance(held.get(name), list) and not alone)
+        ][:1]
+    )
+    if not names and not alone:
+        names = [_PERHAPS] if _PERHAPS in arrays else arrays if len(arrays) == 1 else []
+    if not names:
+        yield Value(held)
+        return
+    beside = tuple(name for name, value in held.items() if name not in names and value)
+    for name in names:
+        for value in held[name]:
+            yield Value(value, name if is_split(name) else None, beside)
+            beside = ()
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict | list)
+
+
+def _arrays_inside(source: "_Source") -> Iterator[Value]:
     source.take("{")
-    found = False
+    read: str | None = None
+    beside: list[str] = []
+    last: Value | None = None
     while True:
         name = source.value()
         source.take(":")
-        if not found and name in _ARRAYS and source.peek() == "[":
-            found = True
-            yield from _elements(source)
-        elif source.peek() == "[":
-            for _value in _elements(source):
-                pass
+        wanted = is_split(name) and (read is None or is_split(read))
+        if source.peek() == "[" and (wanted or (read is None and name in (*_ARRAYS, _PERHAPS))):
+            read = name
+            for value in _elements(source):
+                if last is not None:
+                    yield last
+                last = Value(value, name if is_split(name) else None)
         else:
-            source.value()
+            beside.append(str(name))
+            source.skip()
         if source.peek() == "}":
             source.take("}")
             break
         source.take(",")
-    if not found:
+    if read is None:
         raise InvalidInput.at("file", _("The file must hold an array of objects."))
+    if last is not None:
+        yield replace(last, beside=tuple(beside))
 
 
 class _TooLong(InvalidInput):
@@ -145,6 +215,14 @@ class _Source:
                 continue  # a number may go on behind what has been read so far
             self._at = end
             return value
+
+    def skip(self) -> None:
+        """Pass over the next value, an array's elements one by one."""
+        if self.peek() == "[":
+            for _value in _elements(self):
+                pass
+        else:
+            self.value()
 
     def _is_cut(self, error: json.JSONDecodeError) -> bool:
         """Whether what is wrong may be nothing but the end of what has been read so far."""

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import orjson
 
 from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
-from app.formats.rows import read_row
+from app.formats.rows import FileRow, read_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,24 +30,20 @@ class ParquetReader:
             return 1.0
         return 0.7 if head.name.endswith(".parquet") else 0.0
 
+    def rows(self, stream: IO[bytes], options: ReadOptions) -> Iterator[FileRow]:
+        from app.formats.parquet_rows import open_table
+
+        table = open_table(stream)
+        for number, row in enumerate(table.rows(), 1):
+            if isinstance(row, str):
+                yield FileRow(number, problem=row)
+            else:
+                yield FileRow(number, row, unused=table.left_out)
+
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
-        from app.formats.parquet_rows import rows
-
-        number = 0
-        for row in rows(stream):
-            number += 1
-            if isinstance(row, str):
-                yield RowProblem(number, row)
-                continue
-            if isinstance(row.get("tokens"), list):
-                row["tokens"] = [_pair(token) for token in row["tokens"]]
-            yield read_row(row, task, options, number)
-
-
-def _pair(token: Any) -> Any:
-    return (token["start"], token["end"]) if isinstance(token, dict) else token
+        return read_rows(self.rows(stream, options), task, options)
 
 
 class ParquetWriter:

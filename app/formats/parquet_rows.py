@@ -8,6 +8,7 @@ pyarrow takes 30 MB: import this module where a file is read, so that a start do
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from app.errors import InvalidInput
 from app.formats.bounds import MAX_COLUMNS, check_unpacked
+from app.formats.class_labels import Naming, namings
 from app.formats.parquet_pages import pages
 from app.i18n import gettext as _
 
@@ -35,23 +37,56 @@ _MAX_ELEMENTS = 32_000_000
 _MAX_DEPTH = 32
 
 
-def rows(stream: IO[bytes]) -> Iterator[dict[str, Any] | str]:
-    """Each row, or what is wrong with it. Raises InvalidInput."""
-    try:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An opened Parquet file."""
+
+    stream: IO[bytes]
+    file: pq.ParquetFile
+    names: list[str]
+    """The columns that are read."""
+    left_out: tuple[str, ...]
+    """Those of bytes (images, for one)."""
+    naming: dict[str, Naming]
+
+    def rows(self) -> Iterator[dict[str, Any] | str]:
+        """Each row, or what is wrong with it. Raises InvalidInput."""
+        with _readable():
+            packed = unpacked = 0
+            for group in range(self.file.num_row_groups):
+                measured = _measure_group(self.stream, self.file.metadata, group)
+                packed += measured.packed
+                for batch in self.file.iter_batches(
+                    measured.rows_at_once, row_groups=[group], columns=self.names, use_threads=False
+                ):
+                    columns = [_plain_column(column) for column in batch.columns]
+                    batch = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+                    unpacked += _size(batch)[0]
+                    check_unpacked(unpacked, packed)
+                    for row in _split(batch):
+                        yield row if isinstance(row, str) else self._named(row)
+
+    def _named(self, row: dict[str, Any]) -> dict[str, Any]:
+        for name, naming in self.naming.items():
+            if name in row:
+                row[name] = naming(row[name])
+        return row
+
+
+def open_table(stream: IO[bytes]) -> Table:
+    """Raises InvalidInput for a file that is no Parquet."""
+    with _readable():
         file = _open(stream)
-        names = _readable(file.schema_arrow)
-        packed = unpacked = 0
-        for group in range(file.num_row_groups):
-            measured = _measure_group(stream, file.metadata, group)
-            packed += measured.packed
-            for batch in file.iter_batches(
-                measured.rows_at_once, row_groups=[group], columns=names, use_threads=False
-            ):
-                columns = [_plain_column(column) for column in batch.columns]
-                batch = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-                unpacked += _size(batch)[0]
-                check_unpacked(unpacked, packed)
-                yield from _split(batch)
+        schema = file.schema_arrow
+        left_out = tuple(field.name for field in schema if _holds_bytes(field.type))
+        names = [name for name in schema.names if name not in left_out]
+        return Table(stream, file, names, left_out, namings(schema.metadata))
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise InvalidInput.at(
             "file", _("The file is not Parquet, or damaged: %(error)s", error=error)
@@ -80,15 +115,11 @@ def _open(stream: IO[bytes]) -> pq.ParquetFile:
     return pq.ParquetFile(stream, metadata=file.metadata, read_dictionary=texts, **options)
 
 
-def _readable(schema: pa.Schema) -> list[str] | None:
-    """The columns without those of bytes (images, for one), which no row needs; None: all of them."""
-    kept = [field.name for field in schema if not _is_bytes(field.type)]
-    return kept if len(kept) < len(schema) else None
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
+def _holds_bytes(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+        return _holds_bytes(kind.value_type)
+    if pa.types.is_nested(kind):
+        return any(_holds_bytes(kind.field(n).type) for n in range(kind.num_fields))
     return (
         pa.types.is_binary(kind)
         or pa.types.is_large_binary(kind)
@@ -135,12 +166,33 @@ def _measure_group(stream: IO[bytes], metadata: pq.FileMetaData, number: int) ->
 def _plain_column(column: Any) -> Any:
     """The column as something that JSON has, too: Python has no nanoseconds, and no year after 9999."""
     kind = column.type
-    if not (pa.types.is_temporal(kind) or pa.types.is_decimal(kind)):
-        return column
-    try:
-        return column.cast(pa.string())
-    except pa.ArrowException:  # a time zone that this machine does not know
-        return pa.nulls(len(column), pa.string())
+    if pa.types.is_timestamp(kind):
+        return _iso(column)
+    plain = _plain_type(kind)
+    return column if plain == kind else column.cast(plain)
+
+
+def _iso(column: Any) -> Any:
+    """Times as ISO 8601 has them: 2024-01-31T12:00:00."""
+    if column.type.tz:  # this machine may not know the zone
+        column = column.cast(pa.timestamp(column.type.unit, "UTC"))
+    texts = pc.replace_substring(column.cast(pa.string()), " ", "T", max_replacements=1)
+    return pc.replace_substring_regex(texts, r"\.0+(Z?)$", r"\1")
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type with texts for times and decimals, wherever they stand."""
+    if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
+        return pa.string()
+    if pa.types.is_struct(kind):
+        return pa.struct([(part.name, _plain_type(part.type)) for part in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(_plain_type(kind.key_type), _plain_type(kind.item_type))
+    if pa.types.is_list(kind) and _plain_type(kind.value_type) != kind.value_type:
+        return pa.list_(_plain_type(kind.value_type))
+    if pa.types.is_large_list(kind) and _plain_type(kind.value_type) != kind.value_type:
+        return pa.large_list(_plain_type(kind.value_type))
+    return kind
 
 
 def _split(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:

@@ -1,184 +1,193 @@
-"""Rows with named columns (CSV, JSON, JSONL, Parquet) as records: our own form, other tools', SFT conversations."""
+"""Rows (of CSV, JSON, JSON Lines, Parquet) as records: our own form, other tools', SFT conversations."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
+import orjson
+
 from app.errors import InvalidInput
-from app.formats.annotations import read_annotation
+from app.formats.annotations import is_missing, whole
 from app.formats.base import ReadOptions, Record, RowProblem, read_split
-from app.formats.bounds import parse_json, text_problem
+from app.formats.bounds import text_problem
+from app.formats.named_columns import Fields, guess_mapping, label_column, read_fields, read_json
+from app.formats.shapes import Shaped, find_shape
+from app.formats.tagged_words import are_words
 from app.i18n import gettext as _
 from app.tasks import get_task
-from app.tasks.base import TextInputs
 
-# The names that people give such columns, most telling first.
-_NAMES = {
-    "text": (
-        "text", "sentence", "content", "review", "text_a", "tweet", "body", "comment", "document",
-        "文本", "评论", "句子",
-    ),
-    "label": (
-        "label", "labels", "annotation", "spans", "entities", "predicates", "sentiment", "class", "category",
-        "polarity", "airline_sentiment", "target", "tag", "标签", "情感",
-    ),
-    "external_id": ("external_id", "guid", "uid", "id", "sent_id", "tweet_id", "idx"),
-    "tokens": ("tokens",),
-    "split": ("split",),
-    "meta": ("meta",),
-}  # fmt: skip
+__all__ = ["FileRow", "guess_mapping", "is_row", "read_row", "read_rows", "sample_columns"]
 _SCALARS = (str, int, float, bool)
+_MAX_VALUE = 1 << 16
+"""Bytes of JSON of one nested value that is kept beside the text: a vector may well be larger than all texts."""
+_CELL = 300
+"""Characters of a sample value."""
 
 
-def guess_mapping(columns: list[str], options: ReadOptions) -> dict[str, str]:
-    """Which column is what: as the options say, else by its name."""
-    lower = {column.strip().lower(): column for column in reversed(columns)}
-    mapping = {}
-    for role, names in _NAMES.items():
-        if role in options.columns:
-            if options.columns[role]:
-                mapping[role] = options.columns[role]
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A row as its file has it."""
+
+    number: int
+    value: Any = None
+    problem: str | None = None
+    """Why there is no value."""
+    split: str | None = None
+    """What the file says of all rows of its part."""
+    unused: tuple[str, ...] = ()
+    """Names of what else the file holds, or of what was left out of the row."""
+
+
+def read_rows(
+    rows: Iterable[FileRow], task: str, options: ReadOptions
+) -> Iterator[Record | RowProblem]:
+    """Each row as a record, or what is wrong with it."""
+    for row in rows:
+        if row.problem is not None:
+            yield RowProblem(row.number, row.problem)
             continue
-        found = next((lower[name] for name in names if name in lower), None)
-        if found is not None and found not in mapping.values():
-            mapping[role] = found
-    return mapping
+        item = read_row(row.value, task, options, row.number)
+        if isinstance(item, Record) and (row.split or row.unused):
+            unused = (*item.unused, *row.unused)
+            item = replace(item, split=item.split or row.split, unused=unused)
+        yield item
 
 
 def read_row(
     row: Any, task: str, options: ReadOptions, number: int, mapping: Mapping[str, str] | None = None
 ) -> Record | RowProblem:
     """One row as a record, or what is wrong with it."""
-    if not isinstance(row, Mapping):
-        return RowProblem(number, _("The row is not an object with named values."))
     try:
-        record = _record(row, task, options, number, mapping)
+        return _record(_fields(row, task, options, mapping), task, number)
     except InvalidInput as error:
         where = error.problems[0].where if error.problems else None
         return RowProblem(number, error.message, where)
-    problem = text_problem(record.text)
-    return RowProblem(number, problem, "text") if problem else record
 
 
-def _record(
-    row: Mapping[str, Any],
-    task: str,
-    options: ReadOptions,
-    number: int,
-    mapping: Mapping[str, str] | None,
-) -> Record:
-    if isinstance(row.get("inputs"), Mapping):
-        return _canonical(row, number)
-    turns = _conversation(row)
-    if turns is not None:
-        return _from_conversation(turns, row, task, number)
-    if mapping is None:
-        mapping = guess_mapping(list(row), options)
-    return _plain(row, task, options, number, mapping)
+def is_row(value: Any) -> bool:
+    """Whether an object is an example by itself, and not what holds examples."""
+    options = ReadOptions()
+    if find_shape(value, options) is not None:
+        return True
+    return isinstance(value, dict) and "text" in guess_mapping(list(value), options)
 
 
-def _canonical(row: Mapping[str, Any], number: int) -> Record:
-    """A row as a version's canonical file has it."""
-    inputs = row["inputs"]
-    if not isinstance(inputs.get("text"), str):
-        raise InvalidInput.at("inputs.text", _("The row has no text."))
-    meta = row.get("meta") or {}
-    if not isinstance(meta, Mapping):
-        raise InvalidInput.at("meta", _("The row's “meta” is not an object with named values."))
+def sample_columns(
+    rows: Iterable[FileRow], task: str, options: ReadOptions, *, limit: int = 20
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """(columns with sample values, what they are taken for) of the first rows; nothing where no column can be chosen,
+    since the rows have the shape of a tool's."""
+    columns: dict[str, list[str]] = {}
+    first = list(islice(rows, limit))
+    if any(find_shape(row.value, options) for row in first):
+        return {}, {}
+    objects = [row.value for row in first if isinstance(row.value, dict)]
+    for name, value in (item for row in objects for item in row.items()):
+        sample = columns.setdefault(name, [])
+        if len(sample) < 5 and value is not None:
+            sample.append(_cell(value))
+    mapping = guess_mapping(list(columns), options)
+    if label := next(filter(None, (_label_column(row, task, options) for row in objects)), ""):
+        mapping["label"] = label
+    if "text" not in mapping and "tokens" in mapping:
+        mapping["text"] = mapping["tokens"]
+    return columns, mapping
+
+
+def _label_column(row: Mapping[str, Any], task: str, options: ReadOptions) -> str:
+    roles = guess_mapping(list(row), options)
+    words = row.get(roles.get("tokens", ""))
+    return label_column(row, roles, task, options, words if are_words(words) else None)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list | dict):
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()[:_CELL]
+    return str(value)[:_CELL]
+
+
+def _fields(row: Any, task: str, options: ReadOptions, mapping: Mapping[str, str] | None) -> Fields:
+    if shape := find_shape(row, options):
+        return read_fields(shape.shape(row, task, options), task, options)
+    if not isinstance(row, dict):
+        raise InvalidInput.at("", _("The row is not an object with named values."))
+    return read_fields(Shaped(row), task, options, mapping)
+
+
+def _record(fields: Fields, task: str, number: int) -> Record:
+    if problem := text_problem(fields.text):
+        raise InvalidInput.at("text", problem)
+    if fields.annotation is not None:
+        _check(fields.annotation, fields.text, task)
+    meta, left = _meta(fields)
+    own = fields.external_id
     return Record(
-        text=inputs["text"],
-        tokens=_tokens(inputs.get("tokens")),
-        annotation=row.get("annotation"),
-        external_id=None if row.get("external_id") is None else str(row["external_id"]),
-        meta=dict(meta),
+        text=fields.text,
+        tokens=fields.tokens,
+        annotation=fields.annotation,
+        external_id=None if is_missing(own) else str(whole(own)),
+        meta=meta,
         row=number,
-        split=read_split(row.get("split")),
+        split=read_split(fields.split),
+        unused=(*fields.unused, *left),
     )
 
 
-def _plain(
-    row: Mapping[str, Any], task: str, options: ReadOptions, number: int, mapping: Mapping[str, str]
-) -> Record:
-    column = mapping.get("text")
-    if column is None:
-        raise InvalidInput.at(
-            "text",
-            _(
-                "No column is known to hold the text. Choose one of: %(columns)s.",
-                columns=", ".join(map(str, row)),
-            ),
-        )
-    text = row.get(column)
-    if not isinstance(text, str) or not text.strip():
-        raise InvalidInput.at(column, _("The text is empty."))
-    values = {role: row.get(name) for role, name in mapping.items()}
-    used = set(mapping.values())
-    meta = {
-        str(name): value
-        for name, value in row.items()
-        # What is not equal to itself is not a number: how tables say that a value is missing.
-        if name not in used and isinstance(value, _SCALARS) and value != "" and value == value
-    }
-    own = read_json(values.get("meta")) or {}
-    return Record(
-        text=text,
-        tokens=_tokens(read_json(values.get("tokens"))),
-        annotation=read_annotation(values.get("label"), text, task, options),
-        external_id=None if values.get("external_id") in (None, "") else str(values["external_id"]),
-        meta=meta if "meta" not in mapping or not isinstance(own, dict) else own,
-        row=number,
-        split=read_split(values.get("split")),
-    )
+def _check(annotation: dict[str, Any], text: str, task: str) -> None:
+    """Raises InvalidInput for an annotation that is not in the task's form, or that leaves the text."""
+    get_task(task).parse_payload(annotation)
+    spans = [*annotation.get("spans", ()), *annotation.get("predicates", ())]
+    arguments = [a for span in spans for a in span.get("arguments") or ()]
+    for span in (*spans, *arguments):
+        if not span["start"] < span["end"] <= len(text):
+            raise InvalidInput.at(
+                "label",
+                _(
+                    "Span %(start)s to %(end)s does not lie in the text, which has %(n)s characters.",
+                    start=span["start"],
+                    end=span["end"],
+                    n=len(text),
+                ),
+            )
 
 
-def read_json(value: Any) -> Any:
-    """A cell that holds JSON; other values as they are."""
-    if not isinstance(value, str) or not value.startswith(("[", "{")):
-        return None if isinstance(value, str) else value
-    try:
-        return parse_json(value)
-    except ValueError:
-        return None
+def _meta(fields: Fields) -> tuple[dict[str, Any], list[str]]:
+    """(what is kept beside the text, names of what cannot be kept): the row's own, then the columns that say
+    something."""
+    own = fields.meta if isinstance(fields.meta, dict) else read_json(fields.meta)
+    rest = dict(fields.rest)
+    if not isinstance(own, dict):
+        rest, own = {"meta": fields.meta, **rest}, {}
+    said = [(n, v) for n, v in rest.items() if not is_missing(v) and v not in ([], {})]
+    kept: dict[str, Any] = {}
+    left = []
+    for key, value in (*own.items(), *said):
+        name = str(key)
+        try:
+            plain = _plain(value)
+        except (TypeError, ValueError):
+            left.append(name)
+            continue
+        if kept.setdefault(name, plain) != plain:
+            left.append(name)
+    return kept, left
 
 
-def _tokens(value: Any) -> tuple[tuple[int, int], ...] | None:
-    """Token offsets; a list of words, as other tools have it, says nothing of where they stand."""
-    if not isinstance(value, list) or any(isinstance(item, str) for item in value):
-        return None
-    try:
-        return tuple((int(item[0]), int(item[1])) for item in value)
-    except (TypeError, ValueError, OverflowError, IndexError, KeyError):
-        raise InvalidInput.at("tokens", _("The tokens must be pairs of start and end.")) from None
+def _plain(value: Any) -> Any:
+    """The value as JSON has it. Raises TypeError or ValueError for bytes, and for what is too large."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value) if math.isinf(value) else None
+    if value is None or isinstance(value, _SCALARS):
+        return value
+    data = orjson.dumps(value, default=_as_text, option=orjson.OPT_NON_STR_KEYS)
+    if len(data) > _MAX_VALUE:
+        raise ValueError(len(data))
+    return orjson.loads(data)
 
 
-def _conversation(row: Mapping[str, Any]) -> tuple[str, str] | None:
-    """(text, answer) of an SFT row: OpenAI messages, ShareGPT or Alpaca. None where it is none."""
-    turns = row.get("messages", row.get("conversations"))
-    if isinstance(turns, list):
-        said: dict[str, str] = {}
-        for turn in turns:
-            if isinstance(turn, Mapping):
-                who = str(turn.get("role", turn.get("from")))
-                said.setdefault(
-                    {"human": "user", "gpt": "assistant"}.get(who, who),
-                    str(turn.get("content", turn.get("value", ""))),
-                )
-        if "user" not in said:
-            raise InvalidInput.at("messages", _("The conversation has no turn of the user."))
-        return said["user"], said.get("assistant", "")
-    if isinstance(row.get("instruction"), str) and "output" in row:
-        return str(row.get("input") or ""), str(row["output"])
-    return None
-
-
-def _from_conversation(
-    turns: tuple[str, str], row: Mapping[str, Any], task: str, number: int
-) -> Record:
-    text, answer = turns
-    if not text.strip():
-        raise InvalidInput.at("input", _("The conversation has no text to label."))
-    kind = get_task(task)
-    annotation = kind.dump(kind.parse_answer(answer, TextInputs(text=text))) if answer else None
-    own = row.get("external_id", row.get("id"))
-    return Record(
-        text=text, annotation=annotation, external_id=None if own is None else str(own), row=number
-    )
+def _as_text(value: Any) -> str:
+    if isinstance(value, bytes | memoryview):
+        raise TypeError(value)
+    return str(value)

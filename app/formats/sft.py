@@ -1,4 +1,4 @@
-"""SFT conversations out: OpenAI messages, Alpaca, ShareGPT. (`rows.py` reads them.)"""
+"""SFT conversations out: OpenAI messages, Alpaca, ShareGPT. (`shapes/conversation.py` reads them.)"""
 
 from collections.abc import Callable, Iterable, Iterator
 

@@ -239,7 +239,7 @@ def test_json_is_read_in_pieces_as_in_one(
         }[layout]
         if layout == "lines" and len(rows) < 2:
             return
-        found = list(json_stream.read_values(io.StringIO(text), "utf-8"))
+        found = [item.value for item in json_stream.read_values(io.StringIO(text), "utf-8")]
         assert found == rows
     finally:
         json_stream._PIECE = before
@@ -301,7 +301,8 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
         st.sampled_from(["start", "end", "label", "text", "role", "from", "value", "occurrence",
-                         "spans", "predicates", "arguments", "labels", "content"]),
+                         "spans", "predicates", "arguments", "labels", "content", "result", "type", "choices",
+                         "tags", "tag", "classname", "start_offset", "points", "pos", "entity_index"]),
         inner,
         max_size=4,
     ),
@@ -309,7 +310,9 @@ _VALUES = st.recursive(
 )  # fmt: skip
 _ROWS = st.dictionaries(
     st.sampled_from(["text", "label", "labels", "tokens", "spans", "meta", "split", "inputs", "id",
-                     "annotation", "messages", "conversations", "instruction", "output", "input"]),
+                     "annotation", "messages", "conversations", "instruction", "output", "input", "data",
+                     "annotations", "answer", "accept", "_task_hash", "annotator", "annotation_id", "content",
+                     "classifications", "verbs", "words", "ner_tags", "prompt", "completion", "entities"]),
     _VALUES | st.just("give it"),
     max_size=6,
 )  # fmt: skip

@@ -1,0 +1,49 @@
+"""A task as Label Studio exports it in short (JSON-MIN): its data, then what the controls say, then who said it.
+
+    {"id": 1, "text": "…", "label": [{"start": 0, "end": 3, "text": "Ada", "labels": ["PER"]}],
+     "mood": {"choices": ["a", "b"]}, "annotator": 1, "annotation_id": 7, "created_at": "…", "lead_time": 4.2}
+
+Source: label-studio-sdk, `converter/converter.py`, `convert_to_json_min`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.formats.base import ReadOptions
+from app.formats.shapes.base import Shaped
+
+MARKS = frozenset({"annotator"})
+
+
+def matches(row: Any, options: ReadOptions) -> bool:
+    return (
+        isinstance(row, dict)
+        and "annotator" in row
+        and ("annotation_id" in row or "lead_time" in row)
+        and "label" not in options.columns
+    )
+
+
+def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
+    """The label is what has the form of this task's, whatever the control is called; else the last thing said."""
+    has_form = _FORMS.get(task)
+    found = next((name for name in row if has_form and has_form(row[name])), None)
+    if found is not None:
+        return Shaped(row, {"label": found})
+    names = list(row)
+    last = names[max(0, names.index("annotator") - 1)]
+    is_word = task == "sentiment" and last not in ("id", "text") and isinstance(row[last], str)
+    return Shaped(row, {"label": last} if is_word else {})
+
+
+def _are_spans(value: Any) -> bool:
+    return isinstance(value, list) and any(
+        isinstance(item, dict) and "labels" in item and "start" in item for item in value
+    )
+
+
+def _are_choices(value: Any) -> bool:
+    return isinstance(value, dict) and "choices" in value
+
+
+_FORMS: dict[str, Callable[[Any], bool]] = {"ner": _are_spans, "sentiment": _are_choices}

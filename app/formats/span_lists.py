@@ -1,0 +1,239 @@
+"""Labelled spans as the field's tools write them, and what their numbers count.
+
+Most tools count code points and stop before the end. Some count UTF-16 units (what a browser's JavaScript counts:
+Label Studio) or the row's words (SpERT), some name the last one (CLUENER, CMeEE, DataTurks). Where spans bring their
+words, the words say which it is.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.errors import InvalidInput
+from app.formats.tokens import Tokens
+from app.i18n import gettext as _
+
+_START = ("start", "start_offset", "begin", "startOffset", "start_idx")
+_END = ("end", "end_offset", "stop", "endOffset", "end_idx")
+_LABEL = (
+    "label", "labels", "type", "tag", "entity_type", "entity_group", "category", "entity",
+)  # fmt: skip
+_WORDS = ("text", "value", "entity", "word", "mention", "name")
+_INSIDE = ("entity_index", "points")
+"""Where a span's numbers stand in an object of their own, or in the only one of a list …"""
+_PAIRS = ("pos", "span", "offset", "offsets", "indices", "position")
+"""… or in a pair."""
+_KNOWN = frozenset(
+    (*_START, *_END, *_LABEL, *_WORDS, *_INSIDE, *_PAIRS, "token_start", "token_end")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A span as its file has it."""
+
+    start: int
+    end: int
+    labels: list[str]
+    words: str | None = None
+
+
+def read_spans(
+    value: Any,
+    text: str,
+    *,
+    label_map: Mapping[str, str],
+    column: str,
+    tokens: Tokens | None = None,
+    only_words: bool = False,
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """(spans, names of what they hold beside) of a list of spans, an object that holds one, or CLUENER's object of
+    labels. `tokens` is where the row's words stand, and `only_words` says that it has no other text. Raises
+    InvalidInput."""
+    if isinstance(value, dict):
+        held = next((value[name] for name in ("spans", "entities") if name in value), None)
+        value = held if isinstance(held, list) else _listed(value, column)
+    if not isinstance(value, list):
+        raise InvalidInput.at(column, _("The entities must be a list of spans."))
+    spans = [_span(item, column) for item in value]
+    placed = _place(spans, text, column, tokens=tokens, only_words=only_words)
+    names = {str(n) for item in value if isinstance(item, dict) for n in item if n not in _KNOWN}
+    return [
+        {"start": start, "end": end, "label": label_map.get(label, label)}
+        for span, (start, end) in zip(spans, placed, strict=True)
+        for label in span.labels
+    ], tuple(sorted(f"{column}.{name}" for name in names))
+
+
+def _listed(value: Mapping[str, Any], column: str) -> list[dict[str, Any]]:
+    """The spans of an object of lists, {"start": […], "end": […], "label": […]}, as Arrow has them, or of labels."""
+    lists = list(value.values())
+    if any(name in value for name in _START) and all(
+        isinstance(one, list) and len(one) == len(lists[0]) for one in lists
+    ):
+        return [dict(zip(value, items, strict=True)) for items in zip(*lists, strict=True)]
+    return list(_by_label(value, column))
+
+
+def _by_label(value: Mapping[str, Any], column: str) -> Iterator[dict[str, Any]]:
+    """CLUENER's way: {label: {words: [[first, last], …]}}."""
+    for label, mentions in value.items():
+        if not isinstance(mentions, dict):
+            raise _unknown(label, column)
+        for words, places in mentions.items():
+            if not isinstance(places, list):
+                raise _unknown(label, column)
+            for place in places:
+                if not isinstance(place, list) or len(place) != 2:
+                    raise _unknown(label, column)
+                yield {"start": place[0], "end": place[1], "label": label, "text": words}
+
+
+def _unknown(label: str, column: str) -> InvalidInput:
+    return InvalidInput.at(
+        column, _("The entities of “%(label)s” are in no known form.", label=label)
+    )
+
+
+def _span(item: Any, column: str) -> _Span:
+    start = end = label = words = None
+    if isinstance(item, (list, tuple)) and len(item) == 3:
+        start, end, label = item
+    elif isinstance(item, dict):
+        item = _flat(item)
+        start, end = _first(item, _START), _first(item, _END)
+        name = next((name for name in _LABEL if name in item), "")
+        label = item.get(name)
+        words = next((item[n] for n in _WORDS if n in item and n != name), None)
+    start, end, labels = _whole(start), _whole(end), _labels(label)
+    if type(start) is not int or type(end) is not int or not labels:
+        raise InvalidInput.at(
+            column,
+            _("A span needs a start, an end and a label, unlike %(item)s.", item=str(item)[:300]),
+        )
+    return _Span(start, end, labels, words if isinstance(words, str) else None)
+
+
+def _labels(value: Any) -> list[str]:
+    """The label, or those of a list; none where one of them is no word and no number."""
+    values = value if isinstance(value, list) else [value]
+    named = [str(one).strip() for one in values if isinstance(one, str) or type(one) is int]
+    return named if len(named) == len(values) and all(named) else []
+
+
+def _whole(number: Any) -> Any:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _flat(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The span with the numbers that stand in an object of their own, or in a pair."""
+    if "start" in item:
+        return item
+    for name in _INSIDE:
+        inner = item.get(name)
+        if isinstance(inner, list) and len(inner) == 1:
+            inner = inner[0]
+        if isinstance(inner, dict):
+            return {**item, **inner}
+    for name in _PAIRS:
+        pair = item.get(name)
+        if isinstance(pair, list) and len(pair) == 2:
+            return {**item, "start": pair[0], "end": pair[1]}
+    return item
+
+
+def _first(item: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((item[name] for name in names if name in item), None)
+
+
+_Place = tuple[int, int]
+_Convention = Callable[[_Span, str, Tokens], _Place]
+
+
+def _place(
+    spans: list[_Span], text: str, column: str, *, tokens: Tokens | None, only_words: bool
+) -> list[_Place]:
+    """Where the spans stand, in code points: as the first convention has it under which all stand at their words."""
+    if only_words and spans and all(span.words is None for span in spans):
+        raise InvalidInput.at(
+            column,
+            _(
+                "The row has words but no text, and its spans do not say theirs: nobody knows what their numbers "
+                "count. Add the text, or the words of each span."
+            ),
+        )
+    for convention in _CONVENTIONS:
+        placed = [convention(span, text, tokens or ()) for span in spans]
+        if all(_stands(span, place, text) for span, place in zip(spans, placed, strict=True)):
+            break
+    else:
+        placed = [(span.start, span.end) for span in spans]
+    for span, (start, end) in zip(spans, placed, strict=True):
+        if not 0 <= start < end <= len(text):
+            raise InvalidInput.at(
+                column,
+                _(
+                    "Span %(start)s to %(end)s does not lie in the text, which has %(n)s characters.",
+                    start=start,
+                    end=end,
+                    n=len(text),
+                ),
+            )
+        if not _stands(span, (start, end), text):
+            raise InvalidInput.at(
+                column,
+                _(
+                    "The span %(start)s to %(end)s is “%(there)s” in the text, but the file says “%(words)s”.",
+                    start=start,
+                    end=end,
+                    there=text[start:end][:100],
+                    words=(span.words or "")[:100],
+                ),
+            )
+    return placed
+
+
+def _stands(span: _Span, place: _Place, text: str) -> bool:
+    """Whether its words stand at a place; a span without words says nothing against it."""
+    start, end = place
+    if span.words is None:
+        return True
+    there = text[start:end] if start >= 0 else ""
+    return there == span.words or there.replace("\n", "\\n") == span.words
+
+
+def _code_points(span: _Span, text: str, tokens: Tokens) -> _Place:
+    return span.start, span.end
+
+
+def _utf16(span: _Span, text: str, tokens: Tokens) -> _Place:
+    return _from_utf16(span.start, text), _from_utf16(span.end, text)
+
+
+def _words(span: _Span, text: str, tokens: Tokens) -> _Place:
+    if not 0 <= span.start < span.end <= len(tokens):
+        return -1, -1
+    return tokens[span.start][0], tokens[span.end - 1][1]
+
+
+def _last_included(convention: _Convention) -> _Convention:
+    return lambda span, text, tokens: convention(replace(span, end=span.end + 1), text, tokens)
+
+
+def _from_utf16(units: int, text: str) -> int:
+    """The place in code points that a place in UTF-16 units is; behind the text, it stays behind it."""
+    if units < 0:
+        return units
+    encoded = text[:units].encode("utf-16-le", "surrogatepass")
+    before = encoded[: 2 * units].decode("utf-16-le", "replace")
+    return len(before) + max(0, units - len(encoded) // 2)
+
+
+_CONVENTIONS: tuple[_Convention, ...] = (
+    _code_points,
+    _last_included(_code_points),
+    _utf16,
+    _last_included(_utf16),
+    _words,
+    _last_included(_words),
+)
