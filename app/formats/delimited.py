@@ -16,6 +16,7 @@ from app.errors import InvalidInput
 from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.bounds import MAX_COLUMNS, MAX_ROW, batched, read_lines, too_long
 from app.formats.encoding import open_text, unreadable
+from app.formats.headers import is_known
 from app.formats.rows import guess_mapping, read_row
 from app.i18n import gettext as _
 from app.i18n import mark
@@ -25,10 +26,6 @@ csv.field_size_limit(MAX_ROW)
 _SAMPLE = 50
 _SAMPLE_SIZE = 4 << 20
 """Characters."""
-_HEADER_WORDS = {
-    "text", "sentence", "label", "labels", "review", "content", "id", "idx", "index", "text_a", "sentiment",
-    "class", "category", "split", "spans", "predicates", "question", "sentence1", "sentence2", "external_id",
-}  # fmt: skip
 
 
 class CsvReader:
@@ -222,8 +219,7 @@ def _quotes_cells(head: str) -> bool:
 
 
 def _looks_like_header(cells: list[str]) -> bool:
-    names = [cell.strip().lower() for cell in cells]
-    return any(name in _HEADER_WORDS for name in names) and all(len(name) < 60 for name in names)
+    return any(map(is_known, cells)) and all(len(cell.strip()) < 60 for cell in cells)
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -7,38 +7,23 @@ from app.errors import InvalidInput
 from app.formats.annotations import read_annotation
 from app.formats.base import ReadOptions, Record, RowProblem, read_split
 from app.formats.bounds import parse_json, text_problem
+from app.formats.headers import NAMES, find
 from app.i18n import gettext as _
 from app.tasks import get_task
 from app.tasks.base import TextInputs
 
-# The names that people give such columns, most telling first.
-_NAMES = {
-    "text": (
-        "text", "sentence", "content", "review", "text_a", "tweet", "body", "comment", "document",
-        "文本", "评论", "句子",
-    ),
-    "label": (
-        "label", "labels", "annotation", "spans", "entities", "predicates", "sentiment", "class", "category",
-        "polarity", "airline_sentiment", "target", "tag", "标签", "情感",
-    ),
-    "external_id": ("external_id", "guid", "uid", "id", "sent_id", "tweet_id", "idx"),
-    "tokens": ("tokens",),
-    "split": ("split",),
-    "meta": ("meta",),
-}  # fmt: skip
 _SCALARS = (str, int, float, bool)
 
 
 def guess_mapping(columns: list[str], options: ReadOptions) -> dict[str, str]:
     """Which column is what: as the options say, else by its name."""
-    lower = {column.strip().lower(): column for column in reversed(columns)}
-    mapping = {}
-    for role, names in _NAMES.items():
+    mapping: dict[str, str] = {}
+    for role in NAMES:
         if role in options.columns:
             if options.columns[role]:
                 mapping[role] = options.columns[role]
             continue
-        found = next((lower[name] for name in names if name in lower), None)
+        found = find(role, columns)
         if found is not None and found not in mapping.values():
             mapping[role] = found
     return mapping
