@@ -10,8 +10,9 @@ from app.formats.conll import ConllReader, ConllWriter
 from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
 from app.formats.delimited import CsvReader, CsvWriter, read_sample, read_table, table_mapping
-from app.formats.encoding import detect, open_text, uncompressed
+from app.formats.encoding import detect, open_text
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
+from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.text import TextReader
@@ -47,7 +48,7 @@ _CELL = 300
 """Characters of a sample value."""
 _PREVIEW_SIZE = 4 << 20
 """Characters of all texts of a preview."""
-_PACKED = re.compile(r"\.gz$")
+_PACKED = re.compile(r"\.(?:gz|bz2|xz)$")
 
 
 def guess_format(filename: str, head: bytes, task: str) -> str:
@@ -73,12 +74,8 @@ def _head(filename: str, data: bytes) -> Head:
 
 
 def _head_text(head: bytes) -> str:
-    raw = uncompressed(io.BytesIO(head))
-    try:
-        data = raw.read(1 << 16)
-    except InvalidInput:
-        return ""
-    return data.decode(detect(data), errors="replace").lstrip("\ufeff")
+    data = beginning(io.BytesIO(head), 1 << 16)
+    return data.decode(detect(data).encoding, errors="replace").lstrip("\ufeff")
 
 
 def preview(
