@@ -69,7 +69,7 @@ def guess_format(filename: str, head: bytes, task: str) -> str:
 
 def _head(filename: str, data: bytes) -> Head:
     text = _head_text(data)
-    lines = [line for line in text.splitlines()[:200] if line.strip()]
+    lines = [line for line in re.split(r"\r\n|\r|\n", text)[:200] if line.strip()]
     return Head(_PACKED.sub("", filename.lower()), data, text, lines)
 
 
