@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.csv_rows import read_rows
-from app.formats.dialect import sniff_dialect
+from app.formats.dialect import begins_as_table, sniff_dialect
 from app.formats.encoding import open_text
 from app.formats.tables import Cells, Table, make_table, read_records, read_sample, table_mapping
 from app.i18n import mark
@@ -28,10 +28,14 @@ class CsvReader:
     tasks = frozenset({"sentiment", "ner", "srl"})
 
     def sniff(self, head: Head, task: str) -> float:
-        if head.name.endswith((".csv", ".tsv")):
+        if not head.lines or head.lines[0].lstrip().startswith(("{", "<", "#FORMAT")):
+            return 0.0
+        if head.name.endswith((".csv", ".tsv", ".tab")):
             return 0.7
         tabs = sum("\t" in line for line in head.lines)
-        return 0.5 if tabs and tabs > 0.8 * len(head.lines) else 0.0
+        if tabs > 0.8 * len(head.lines):
+            return 0.5
+        return 0.5 if begins_as_table(head.lines) else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
@@ -48,7 +52,7 @@ def read_table(
 
 
 def _table(stream: IO[bytes], options: ReadOptions) -> Table:
-    lines, encoding = open_text(stream, options.encoding, newline="")
+    lines, encoding = open_text(stream, options.encoding, newline="", language=options.language)
     head = lines.read(_HEAD)
     lines.seek(0)
     dialect = sniff_dialect(head, options.delimiter, is_cut=len(head) == _HEAD)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from app.formats.headers import is_known
+
 Quotes = Literal["doubled", "escaped", "bare"]
 
 _DELIMITERS = "\t,;|"
@@ -69,6 +71,18 @@ def sniff_dialect(head: str, delimiter: str | None = None, *, is_cut: bool = Fal
     candidates = [delimiter] if delimiter else [d for d in _DELIMITERS if d in first] or [","]
     trials = [_best_quotes(lines, candidate, skipped) for candidate in candidates]
     return max(trials, key=lambda trial: _rank(trial, first)).dialect
+
+
+def begins_as_table(lines: list[str]) -> bool:
+    """Whether these lines are rows of as many cells as there are names in the first, some of them known."""
+    dialect = sniff_dialect("\n".join(lines))
+    trial = _try([line + "\n" for line in lines[dialect.skipped :]], dialect)
+    return (
+        len(trial.rows) > 1
+        and trial.even > 0.8
+        and any(map(is_known, trial.rows[0]))
+        and all(0 < len(name) < 60 for name in trial.rows[0])
+    )
 
 
 def _rank(trial: _Trial, first: str) -> tuple[float, int]:

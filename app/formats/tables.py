@@ -25,6 +25,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)?|\.\d+)(?:[eE][+-]?\d+)?%?")
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NO_PROSE = re.compile(r"\S*://\S*|[\[{].*[\]}]|[0-9a-fA-F-]{16,}|" + _NUMBER.pattern, re.DOTALL)
 _SENTENCE = re.compile(r"[.!?,;:。！？，；：…](?:\s|$)|[。！？，；…]")
+_TEXTS = ("text", "external_id", "split")
 _SEPARATORS = ("|", ";", "#", ",", "、", "；", "，", "/")
 
 
@@ -121,6 +122,13 @@ def read_records(table: Table, task: str, options: ReadOptions) -> Iterator[Reco
         if unused and isinstance(item, Record):
             item, unused = replace(item, unused=(*unused, *item.unused)), ()
         yield item
+
+
+def _unreadable(cells: Cells, encoding: str) -> str | None:
+    words = [cell for cell in cells if isinstance(cell, str)]
+    if unreadable("\n".join(words), encoding) is None:
+        return None
+    return next(filter(None, (unreadable(word, encoding) for word in words)))
 
 
 def read_sample(rows: Iterable[tuple[int, Cells] | RowProblem]) -> list[tuple[int, list[str]]]:
@@ -293,7 +301,7 @@ def _plain(
     """Text is text, and what pandas makes of whole numbers and of nothing is a whole number and nothing."""
     for role, column in mapping.items():
         cell = values[column]
-        if role in ("text", "external_id", "split") and not isinstance(cell, str):
+        if isinstance(cell, bool) or (role in _TEXTS and not isinstance(cell, str)):
             values[column] = _word(cell)
         elif role == "label" and isinstance(cell, str) and task == "sentiment":
             if cell.strip() in options.label_map:

@@ -109,7 +109,7 @@ def upload(actor: Actor, project_id: str, *, filename: str, stream: IO[bytes]) -
         if not size:
             raise InvalidInput.at("file", _("The file is empty."))
         name = PurePath(filename.replace("\\", "/")).name[-300:] or "file"
-        form = guess_format(name, head, project.task)
+        form = guess_format(name, head, project.task, language=project.language)
     with session_scope() as session:
         row = Import(
             id=import_id,
@@ -138,7 +138,8 @@ def preview(
     options = options or ImportOptions()
     name = _reader_name(project, options.format or row.format)
     with get_storage().reading(f"uploads/{import_id}") as stream:
-        return preview_format(stream, name, project.task, options.read, limit=_PREVIEW_ROWS)
+        read = _read_options(project, options)
+        return preview_format(stream, name, project.task, read, limit=_PREVIEW_ROWS)
 
 
 def labels_of(
@@ -156,7 +157,7 @@ def labels_of(
         get_storage().reading(f"uploads/{import_id}") as stream,
         suppress(InvalidInput),
     ):
-        for item in reader.read(stream, project.task, options.read):
+        for item in reader.read(stream, project.task, _read_options(project, options)):
             if isinstance(item, Record) and item.annotation is not None:
                 found |= dict.fromkeys(task.label_names(task.parse_payload(item.annotation)))
             if time.monotonic() > until:
@@ -260,6 +261,12 @@ def _reader_name(project: Project, name: str) -> str:
     return name
 
 
+def _read_options(project: Project, options: ImportOptions) -> ReadOptions:
+    """How the file is to be read in this project."""
+    language = options.read.language or project.language
+    return options.read.model_copy(update={"language": language})
+
+
 # -- the worker's side --------------------------------------------------------------------------
 
 
@@ -289,7 +296,7 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     report = _Report(new_labels=checker.new_labels)
     batches = Batches()
     with get_storage().reading(f"uploads/{row.id}") as stream:
-        records = READERS[row.format].read(stream, project.task, options.read)
+        records = READERS[row.format].read(stream, project.task, _read_options(project, options))
         for batch in _batches(records):
             good = list(checker.check(batch, report))
             while good:
@@ -332,7 +339,7 @@ def _check_size(claim: jobs.Claim, row: Import, project: Project, options: Impor
     bound = get_settings().max_import_rows
     tell_at = time.monotonic() + _TELL_SECONDS
     with get_storage().reading(f"uploads/{row.id}") as stream:
-        records = READERS[row.format].read(stream, project.task, options.read)
+        records = READERS[row.format].read(stream, project.task, _read_options(project, options))
         for number, _item in enumerate(records, 1):
             if number > bound:
                 raise InvalidInput.at(
