@@ -99,6 +99,12 @@ def import_(
     delimiter: Annotated[
         str | None, typer.Option(help="Between cells, “tab” for a tab; detected, if not given.")
     ] = None,
+    label_separator: Annotated[
+        str | None, typer.Option(help="Between several labels in one cell, such as “#”.")
+    ] = None,
+    sheet: Annotated[
+        str | None, typer.Option(help="Of a workbook; the first, if not given.")
+    ] = None,
     header: Annotated[
         bool | None,
         typer.Option("--header/--no-header", help="Whether the first row names the columns."),
@@ -132,6 +138,8 @@ def import_(
         "columns": _pairs(mapping, "--map"),
         "label_map": _pairs(labels, "--label"),
         "delimiter": "\t" if delimiter == "tab" else delimiter,
+        "label_separator": label_separator,
+        "sheet": sheet,
         "has_header": header,
         "tag_columns": tag_columns,
     }

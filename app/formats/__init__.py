@@ -13,7 +13,7 @@ from app.formats.delimited import CsvReader, CsvWriter, read_sample, read_table,
 from app.formats.encoding import detect, open_text
 from app.formats.fasttext import FastTextReader
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
-from app.formats.magic import kind_of
+from app.formats.magic import SIZE, kind_of, not_text
 from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
@@ -65,6 +65,8 @@ def guess_format(filename: str, head: bytes, task: str, *, language: str | None 
     sure = {r.name: r.sniff(begin, task) for r in _READERS if task in r.tasks}
     best = max(sure, key=lambda name: sure[name])
     if not sure[best]:
+        if kind := kind_of(beginning(io.BytesIO(head), SIZE)):
+            raise not_text(kind)
         raise InvalidInput.at(
             "file",
             _(

@@ -98,13 +98,7 @@ def open_text(
     sample = raw.read(magic.SIZE if encoding else SAMPLE)
     raw.seek(0)
     if kind := magic.kind_of(sample):
-        raise InvalidInput.at(
-            "file",
-            _(
-                "This is not text: the file is %(kind)s. Unpack it, or save it as CSV, JSON Lines or Parquet.",
-                kind=kind,
-            ),
-        )
+        raise magic.not_text(kind)
     codec = codecs.lookup(encoding or detect(sample, language).encoding).name
     is_wide = codec.startswith(("utf-16", "utf-32"))
     if encoding is None and not is_wide and _is_binary(sample):

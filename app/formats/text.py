@@ -17,7 +17,7 @@ _MARKUP = re.compile(
       | \#\w+ [ ]? = .* | \#(?:FORMAT|T_SP|Text)\b .*   # comments with keys, as formats of annotation have them
       | (?:\S+ [/_|] [A-Z][A-Z$.-]{0,7} (?:\s+|$))+       # words with tags
       | .* __label__\S .*
-      | [\w.-]+ \s* [:=] \s* \S*                 # settings
+      | [a-z][\w.-]* \s* [:=] \s* \S*             # settings
       | [^\t]* \t .*                           # columns
     ) \s* $""",
     re.VERBOSE,

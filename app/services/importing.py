@@ -88,8 +88,11 @@ class _Report:
         return vars(self) | {"labels": sorted(self.labels)}
 
 
-def upload(actor: Actor, project_id: str, *, filename: str, stream: IO[bytes]) -> Import:
-    """Store a file for import. Opens its own sessions, so that a slow upload holds no lock.
+def upload(
+    actor: Actor, project_id: str, *, filename: str, stream: IO[bytes], form: str | None = None
+) -> Import:
+    """Store a file for import, in the format that is named or recognised. Opens its own sessions, so that a slow
+    upload holds no lock.
 
     Raises TooLarge or InvalidInput (an empty file, one of no known format).
     """
@@ -109,7 +112,11 @@ def upload(actor: Actor, project_id: str, *, filename: str, stream: IO[bytes]) -
         if not size:
             raise InvalidInput.at("file", _("The file is empty."))
         name = PurePath(filename.replace("\\", "/")).name[-300:] or "file"
-        form = guess_format(name, head, project.task, language=project.language)
+        form = (
+            _reader_name(project, form)
+            if form
+            else guess_format(name, head, project.task, language=project.language)
+        )
     with session_scope() as session:
         row = Import(
             id=import_id,

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from app.cli import command_line
 from app.formats import READERS, WRITERS
-from app.formats.rows import _NAMES
+from app.formats.headers import NAMES
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def test_every_format_is_described(name: str) -> None:
 def test_every_column_name_that_is_recognised_is_described() -> None:
     page = (ROOT / "docs/formats.md").read_text()
     for role in ("text", "label", "external_id"):
-        assert ", ".join(f"`{name}`" for name in _NAMES[role]) in page
+        assert ", ".join(f"`{name}`" for name in NAMES[role]) in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
