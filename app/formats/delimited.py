@@ -14,6 +14,7 @@ from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.csv_rows import read_rows
 from app.formats.dialect import begins_as_table, sniff_dialect
 from app.formats.encoding import open_text
+from app.formats.shapes import is_one_word_a_line
 from app.formats.tables import Cells, Table, make_table, read_records, read_sample, table_mapping
 from app.i18n import mark
 
@@ -28,7 +29,8 @@ class CsvReader:
     tasks = frozenset({"sentiment", "ner", "srl"})
 
     def sniff(self, head: Head, task: str) -> float:
-        if not head.lines or head.lines[0].lstrip().startswith(("{", "<", "#FORMAT")):
+        first = head.lines[0].lstrip() if head.lines else ""
+        if not first or first.startswith(("{", "<", "__label__")) or is_one_word_a_line(head):
             return 0.0
         if head.name.endswith((".csv", ".tsv", ".tab")):
             return 0.7

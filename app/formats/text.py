@@ -7,6 +7,7 @@ from typing import IO
 from app.formats.base import Head, ReadOptions, Record, RowProblem
 from app.formats.bounds import read_lines, text_problem
 from app.formats.encoding import open_text, unreadable
+from app.formats.shapes import is_one_word_a_line
 from app.i18n import mark
 
 _MARKUP = re.compile(
@@ -17,6 +18,9 @@ _MARKUP = re.compile(
       | \#\w+ [ ]? = .* | \#(?:FORMAT|T_SP|Text)\b .*   # comments with keys, as formats of annotation have them
       | (?:\S+ [/_|] [A-Z][A-Z$.-]{0,7} (?:\s+|$))+       # words with tags
       | .* __label__\S .*
+      | \( \S+ \s+ \( .* \) \s* \)                  # trees
+      | [^#]{0,200} \#\# .*
+      | [\d.,:%+-]+                                # numbers
       | [a-z][\w.-]* \s* [:=] \s* \S*             # settings
       | [^\t]* \t .*                           # columns
     ) \s* $""",
@@ -48,6 +52,8 @@ class TextReader:
     def sniff(self, head: Head, task: str) -> float:
         """Lines of another format are no texts because nothing else has recognised them."""
         if not head.lines or sum(map(_is_markup, head.lines)) >= 0.5 * len(head.lines):
+            return 0.0
+        if is_one_word_a_line(head):
             return 0.0
         if head.name.endswith((".txt", ".text")):
             return 0.3
