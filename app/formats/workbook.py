@@ -119,8 +119,11 @@ def _lines(stream: IO[bytes], sheet: str) -> Iterator[Any]:
         raise InvalidInput.at("sheet", _("The name of a sheet has no NUL."))
     with tempfile.TemporaryDirectory(prefix="annotune-") as folder:
         path = Path(folder, "workbook")
-        with path.open("wb") as file:
+        with path.open("w+b") as file:
             shutil.copyfileobj(uncompressed(stream), file)
+            file.seek(0)
+            if not file.read(len(_OLE)).startswith((_ZIP, _OLE)):
+                raise _not_read(_("it does not begin like one"))
         _check_packed(path)
         command = [sys.executable, "-I", str(_CHILD), str(path), sheet]
         with subprocess.Popen(
