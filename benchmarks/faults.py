@@ -53,7 +53,7 @@ from app.processes import wait_until
 from app.services import direct_import, dispatch, jobs, projects, runs, versions
 from app.services.access import Actor
 from app.services.accounts import set_up, setup_token
-from app.services.importing import ImportOptions
+from app.services.import_rows import ImportOptions
 from app.services.projects import ProjectFields
 from app.services.runs import model_key
 from app.settings import get_settings

@@ -28,7 +28,7 @@ from app.migrate import migrate
 from app.models import Example, Import, Project, User
 from app.services import import_undo, importing, jobs, projects
 from app.services.access import Actor
-from app.services.importing import ImportOptions
+from app.services.import_rows import ImportOptions
 from app.services.projects import ProjectFields
 from app.settings import get_settings
 from app.tasks.content import content_hash

@@ -32,6 +32,7 @@ from app.models import Annotation, Example, Job, Project, User
 from app.services import importing, jobs, projects, runs, versions
 from app.services.access import Actor
 from app.services.accounts import set_up, setup_token
+from app.services.import_rows import ImportOptions
 from app.storage import get_storage
 from app.tasks import get_task
 from app.training import FineTuneParams, PretrainParams
@@ -287,7 +288,7 @@ def _empty_schema(data: Data) -> dict[str, Any]:
 def _import(data: Data, path: Path, project_id: str, actor: Actor, *, split: str | None) -> None:
     with path.open("rb") as stream:
         row = importing.upload(actor, project_id, filename=path.name, stream=stream)
-    options = importing.ImportOptions.model_validate(
+    options = ImportOptions.model_validate(
         {"read": data.read, "split": split, "on_error": "skip" if data.task == "srl" else "stop"}
     )
     with session_scope() as session:

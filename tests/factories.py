@@ -11,7 +11,7 @@ from app.models import DatasetVersion, Job, Project, User
 from app.security.passwords import hash_password
 from app.services import api_tokens, direct_import, projects, versions
 from app.services.access import Actor
-from app.services.importing import ImportOptions
+from app.services.import_rows import ImportOptions
 from app.services.projects import ProjectFields
 from worker import jobs as worker_jobs
 

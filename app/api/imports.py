@@ -18,7 +18,7 @@ from app.http.routing import Db, Router
 from app.i18n import gettext as _
 from app.models import Import, Job
 from app.services import direct_import, import_undo, importing
-from app.services.importing import ImportOptions
+from app.services.import_rows import ImportOptions
 from app.tasks.base import parse
 
 router = Router(prefix="/projects/{project_id}", tags=["Imports"])
@@ -43,6 +43,14 @@ class ReportOut(Answer):
     rejected: int = Field(0, description="Wrong rows.")
     problems: list[RejectedRow] = Field([], description="The first 200 wrong rows.")
     new_labels: list[str] = Field([], description="Labels that the schema did not have.")
+    taken_for: dict[str, str] = Field(
+        {},
+        description="Labels of the file that differ from the project's in case or blanks alone, and what they became.",
+    )
+    unused: dict[str, int] = Field(
+        {},
+        description="What rows hold that was neither read nor kept in `meta`, with the number of rows.",
+    )
 
 
 class ImportOut(Answer):
@@ -88,8 +96,18 @@ class PreviewOut(Answer):
     encoding: str
     columns: dict[str, list[str]] = Field(description="Columns with sample values.")
     mapping: dict[str, str] = Field(description="What the columns are taken for.")
-    records: list[RecordOut]
-    problems: list[RejectedRow]
+    records: list[RecordOut] = Field(
+        description="The good ones of the first rows, as they will be stored."
+    )
+    problems: list[RejectedRow] = Field(description="The others, by the checks of the import.")
+    unused: dict[str, int] = Field(
+        description="What these rows hold that is neither read nor kept in `meta`, with the number of rows."
+    )
+    new_labels: list[str] = Field(description="Labels that the schema lacks.")
+    taken_for: dict[str, str] = Field(
+        description="Labels that differ from the project's in case or blanks alone, and what they become."
+    )
+    duplicates: int = Field(description="Of these rows, those whose text the project has already.")
 
 
 class NewExample(Question):

@@ -26,7 +26,7 @@ from app.services import demo as demo_projects
 from app.services import direct_import, exporting, importing, versions
 from app.services import frames as frame_service
 from app.services import projects as project_service
-from app.services.importing import ImportOptions
+from app.services.import_rows import ImportOptions
 from app.services.versions import SplitPercent
 from app.tasks.base import parse
 
@@ -96,11 +96,11 @@ def import_(
         list[str] | None,
         typer.Option("--label", metavar="OLD=NEW", help="Such as 0=negative; may be repeated."),
     ] = None,
+    label_separator: Annotated[
+        str | None, typer.Option(help="Between the labels of one cell, such as “;”.")
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option(help="Between cells, “tab” for a tab; detected, if not given.")
-    ] = None,
-    label_separator: Annotated[
-        str | None, typer.Option(help="Between several labels in one cell, such as “#”.")
     ] = None,
     sheet: Annotated[
         str | None, typer.Option(help="Of a workbook; the first, if not given.")
@@ -137,8 +137,8 @@ def import_(
         "encoding": encoding,
         "columns": _pairs(mapping, "--map"),
         "label_map": _pairs(labels, "--label"),
-        "delimiter": "\t" if delimiter == "tab" else delimiter,
         "label_separator": label_separator,
+        "delimiter": "\t" if delimiter == "tab" else delimiter,
         "sheet": sheet,
         "has_header": header,
         "tag_columns": tag_columns,
@@ -175,6 +175,12 @@ def import_(
         )
         if report["new_labels"]:
             say(f"New labels: {', '.join(report['new_labels'])}")
+        if report["taken_for"]:
+            same = ", ".join(f"{name} → {found}" for name, found in report["taken_for"].items())
+            say(f"Taken for labels that are there: {same}")
+        if report["unused"]:
+            unused = ", ".join(f"{name} ({rows} rows)" for name, rows in report["unused"].items())
+            say(f"Not used: {unused}")
 
 
 def _pairs(words: list[str] | None, option: str) -> dict[str, str]:

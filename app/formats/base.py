@@ -106,8 +106,6 @@ class Preview:
     """What the columns are taken for."""
     records: list[Record]
     problems: list[RowProblem]
-    unused: dict[str, int] = field(default_factory=dict)
-    """What these rows hold that is neither read nor kept in `meta`, with the number of rows."""
 
 
 class Reader(Protocol):

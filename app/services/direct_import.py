@@ -11,7 +11,7 @@ from app.errors import AnnotuneError
 from app.models import Import, Job
 from app.services import importing
 from app.services.access import Actor
-from app.services.importing import ImportOptions
+from app.services.import_rows import ImportOptions
 
 
 def bring_in(

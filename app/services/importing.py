@@ -10,37 +10,37 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import PurePath
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, cast
 
-from pydantic import Field
 from sqlalchemy import CursorResult, Table, Update, delete, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
-from app.errors import Conflict, InvalidInput, NotFound, Problem, TooLarge
+from app.errors import Conflict, InvalidInput, NotFound, TooLarge
 from app.formats import READERS, ReadOptions, guess_format
 from app.formats import preview as preview_format
-from app.formats.base import Preview, Record, RowProblem
+from app.formats.base import Record, RowProblem
 from app.formats.bounds import batched
 from app.i18n import gettext as _
 from app.models import ACTIVE_STATES, Annotation, Example, Import, Job, Project, new_id, now
 from app.services import audit, contributions, jobs, label_sets
 from app.services.access import Actor, project_for
 from app.services.batches import Batches
+from app.services.import_rows import (
+    MAX_PROBLEMS,
+    Checker,
+    ImportOptions,
+    ImportPreview,
+    Report,
+    checked_preview,
+)
 from app.settings import get_settings
-from app.storable import unstorable
 from app.storage import CHUNK, get_storage
-from app.strict import StrictModel
 from app.tasks import get_task
 from app.tasks.content import content_hash
 
-MAX_PROBLEMS = 200
-MAX_EXTERNAL_ID = 300
-"""Characters."""
-MAX_NEW_LABELS = 500
-"""That a file may bring: with more, the column that was taken for the label is another one."""
 _BATCH_SIZE = 8 << 20
 """Characters of a batch, roughly."""
 _BATCH = 5000
@@ -48,44 +48,6 @@ _PREVIEW_ROWS = 20
 _EXAMPLES, _ANNOTATIONS = cast("Table", Example.__table__), cast("Table", Annotation.__table__)
 _LOOK_SECONDS = 2.0
 _TELL_SECONDS = 1.0
-
-
-class ImportOptions(StrictModel):
-    """How a file is to be read, and what to do with what does not fit."""
-
-    format: str | None = None
-    """A reader's name; None: by the file's name and its first bytes."""
-    read: ReadOptions = Field(default_factory=ReadOptions)
-    on_error: Literal["stop", "skip"] = "stop"
-    """Wrong rows: import nothing, or leave them out."""
-    on_duplicate: Literal["keep", "skip"] = "keep"
-    """Texts that the project has already."""
-    new_labels: Literal["add", "reject"] = "add"
-    """Labels that the schema lacks: add them, or treat their rows as wrong."""
-    split: Literal["train", "validation", "test"] | None = None
-    """Put the whole file into one split; None: by content, or as the rows say."""
-
-
-@dataclass
-class _Report:
-    """What has been read so far."""
-
-    read: int = 0
-    labelled: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    new_labels: list[str] = field(default_factory=list)
-    labels: set[str] = field(default_factory=set)
-    """All that its annotations use."""
-    problems: list[dict[str, Any]] = field(default_factory=list)
-
-    def reject(self, row: int, message: str, column: str | None = None) -> None:
-        self.rejected += 1
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append({"row": row, "column": column, "message": message})
-
-    def as_json(self) -> dict[str, Any]:
-        return vars(self) | {"labels": sorted(self.labels)}
 
 
 def upload(
@@ -137,7 +99,7 @@ def preview(
     project_id: str,
     import_id: str,
     options: ImportOptions | None = None,
-) -> Preview:
+) -> ImportPreview:
     """The first rows as they will be read, the columns, and what is wrong with them. Raises Conflict once the
     import is started."""
     row = _waiting(session, actor, project_id, import_id)
@@ -146,7 +108,11 @@ def preview(
     name = _reader_name(project, options.format or row.format)
     with get_storage().reading(f"uploads/{import_id}") as stream:
         read = _read_options(project, options)
-        return preview_format(stream, name, project.task, read, limit=_PREVIEW_ROWS)
+        found = preview_format(stream, name, project.task, read, limit=_PREVIEW_ROWS)
+    shown = checked_preview(found, project, options)
+    hashes = [content_hash(record.text) for record in shown.records]
+    known = _known(row, set(hashes))
+    return replace(shown, duplicates=sum(digest in known for digest in hashes))
 
 
 def labels_of(
@@ -166,7 +132,8 @@ def labels_of(
     ):
         for item in reader.read(stream, project.task, _read_options(project, options)):
             if isinstance(item, Record) and item.annotation is not None:
-                found |= dict.fromkeys(task.label_names(task.parse_payload(item.annotation)))
+                with suppress(InvalidInput):  # a wrong row: the preview names it
+                    found |= dict.fromkeys(task.label_names(task.parse_payload(item.annotation)))
             if time.monotonic() > until:
                 break
     return list(found)
@@ -299,8 +266,8 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     take_back(row.id)
     options = ImportOptions(**row.options)
     _check_size(claim, row, project, options)
-    checker = _Checker(project, options)
-    report = _Report(new_labels=checker.new_labels)
+    checker = Checker(project, options)
+    report = Report(new_labels=checker.new_labels, taken_for=checker.taken_for)
     batches = Batches()
     with get_storage().reading(f"uploads/{row.id}") as stream:
         records = READERS[row.format].read(stream, project.task, _read_options(project, options))
@@ -359,72 +326,13 @@ def _check_size(claim: jobs.Claim, row: Import, project: Project, options: Impor
                 tell_at = time.monotonic() + _TELL_SECONDS
 
 
-class _Checker:
-    """Checks records against the project; learns the labels that the schema lacks, where it may."""
-
-    def __init__(self, project: Project, options: ImportOptions) -> None:
-        self.task = get_task(project.task)
-        self.schema = self.task.parse_schema(project.label_schema)
-        self.options = options
-        self.new_labels: list[str] = []
-        self._known = {label.name for label in self.task.labels(self.schema)}
-
-    def check(
-        self, items: Iterable[Record | RowProblem], report: _Report
-    ) -> Iterator[tuple[Record, dict[str, Any], dict[str, Any] | None]]:
-        """(record, inputs, annotation) of the good ones; the others go to the report."""
-        for item in items:
-            if isinstance(item, RowProblem):
-                report.reject(item.row, item.message, item.column)
-                continue
-            if reason := unstorable([item.external_id, item.meta]):
-                report.reject(item.row, _("A field beside the text: %(reason)s", reason=reason))
-                continue
-            if len(item.external_id or "") > MAX_EXTERNAL_ID:
-                report.reject(
-                    item.row,
-                    _("The external id is longer than %(n)s characters.", n=MAX_EXTERNAL_ID),
-                )
-                continue
-            try:
-                inputs = self.task.parse_inputs({"text": item.text, "tokens": item.tokens})
-                annotation = None
-                if item.annotation is not None:
-                    self._learn(item.annotation)
-                    annotation = self.task.validate(item.annotation, inputs, self.schema)
-                    report.labels.update(self.task.label_names(self.task.parse_payload(annotation)))
-            except InvalidInput as error:
-                first = error.problems[0] if error.problems else Problem("", error.message)
-                report.reject(item.row, first.message)
-                continue
-            report.read += 1
-            yield item, inputs.model_dump(mode="json", exclude_none=True), annotation
-
-    def _learn(self, annotation: dict[str, Any]) -> None:
-        if self.options.new_labels != "add":
-            return
-        names = set(self.task.label_names(self.task.parse_payload(annotation))) - self._known
-        if len(self.new_labels) + len(names) > MAX_NEW_LABELS:
-            raise InvalidInput.at(
-                "label",
-                _(
-                    "The file has more than %(n)s labels that the project lacks. Is another column the label?",
-                    n=MAX_NEW_LABELS,
-                ),
-            )
-        if names:
-            self.schema = self.task.extend_schema(self.schema, sorted(names))
-            self._known |= names
-            self.new_labels.extend(sorted(names))
-
-
 def _insert(
     claim: jobs.Claim,
     batches: Batches,
     row: Import,
     good: list[tuple[Record, dict[str, Any], dict[str, Any] | None]],
     options: ImportOptions,
-    report: _Report,
+    report: Report,
 ) -> None:
     """Stage some rows in one short transaction; what can be prepared is prepared before it."""
     hashes = [content_hash(record.text) for record, _inputs, _annotation in good]

@@ -1,7 +1,8 @@
 """The contract of a task type: what a project of this task labels, and how everything else learns about it."""
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -27,7 +28,9 @@ HOTKEYS = "1234567890qwertyuiopasdfghjklzxcvbnm"
 
 MAX_TEXT = 1_000_000
 """Characters of one text."""
-
+MAX_LABELS = 1000
+"""Of one schema."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _PLAIN = "plain_words"
 """The type of an error whose sentence says itself where it is."""
@@ -99,7 +102,7 @@ class TextInputs(BaseModel):
     def _storable(cls, text: str) -> str:
         if "\x00" in text:
             raise ValueError("the text holds a NUL character, which no database can store")
-        if any("\ud800" <= c <= "\udfff" for c in text):
+        if _SURROGATE.search(text):
             raise ValueError(
                 "the text holds half a surrogate pair: the file was not decoded rightly"
             )
@@ -184,6 +187,10 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
     def canonical(self, payload: PayloadT) -> PayloadT:
         """The same content in its one canonical order."""
 
+    def map_labels(self, payload: PayloadT, becomes: Callable[[str], str]) -> PayloadT:
+        """The same content under other label names, for tasks whose names are people's own."""
+        return payload
+
     def trim(self, payload: PayloadT, inputs: TextInputs) -> PayloadT:
         """The same content without white space at the edges of its spans, for tasks that have some."""
         return payload
@@ -245,10 +252,14 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
         return payload.model_dump(mode="json")
 
     def extend_schema(self, schema: SchemaT, names: Iterable[str]) -> SchemaT:
-        """The schema with labels added for the names it lacks."""
+        """The schema with labels added for the names it lacks. Raises InvalidInput for too many, or a wrong name."""
         known = self.labels(schema)
         have = {label.name for label in known}
         missing = [name for name in dict.fromkeys(names) if name not in have]
+        if len(known) + len(missing) > MAX_LABELS:
+            raise InvalidInput.at(
+                "labels", _("A project has at most %(n)s labels.", n=f"{MAX_LABELS:,}")
+            )
         return self.with_labels(schema, known + new_labels(missing, known)) if missing else schema
 
     def instruction(self, schema: SchemaT, language: str) -> str:

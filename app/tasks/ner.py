@@ -1,6 +1,6 @@
 """Named entities: labelled spans of a text, flat, nested or overlapping."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Literal
 
@@ -10,7 +10,7 @@ from app.errors import InvalidInput, Problem
 from app.evaluation.spans import Place
 from app.i18n import gettext as _
 from app.i18n import mark
-from app.tasks.base import Json, Label, TaskType, TextInputs, check_labels, new_labels
+from app.tasks.base import MAX_LABELS, Json, Label, TaskType, TextInputs, check_labels, new_labels
 from app.tasks.quotes import locate, quote, read_json_object, write_json
 from app.tasks.spans import blank, is_blank, trimmed
 from app.training import FineTuneParams
@@ -22,7 +22,7 @@ class NerSchema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     mode: Literal["flat", "nested", "overlapping"] = "flat"
-    labels: list[Label] = Field(default_factory=list, max_length=1000)
+    labels: list[Label] = Field(default_factory=list, max_length=MAX_LABELS)
 
     _distinct = field_validator("labels")(check_labels)
 
@@ -130,6 +130,11 @@ class Ner(TaskType[NerSchema, NerPayload]):
 
     def canonical(self, payload: NerPayload) -> NerPayload:
         return NerPayload(spans=sorted(set(payload.spans), key=_order))
+
+    def map_labels(self, payload: NerPayload, becomes: Callable[[str], str]) -> NerPayload:
+        return NerPayload(
+            spans=[s.model_copy(update={"label": becomes(s.label)}) for s in payload.spans]
+        )
 
     def trim(self, payload: NerPayload, inputs: TextInputs) -> NerPayload:
         spans = []

@@ -1,6 +1,6 @@
 """Sentiment, and any other classification of a text: one label, several, or a point on a scale."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -9,7 +9,7 @@ from app.errors import InvalidInput, Problem
 from app.evaluation.spans import Place
 from app.i18n import gettext as _
 from app.i18n import mark
-from app.tasks.base import Json, Label, TaskType, TextInputs, check_labels
+from app.tasks.base import MAX_LABELS, Json, Label, TaskType, TextInputs, check_labels
 from app.training import FineTuneParams
 
 
@@ -19,7 +19,7 @@ class SentimentSchema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     mode: Literal["single", "multi", "ordinal"] = "single"
-    labels: list[Label] = Field(default_factory=list, max_length=1000)
+    labels: list[Label] = Field(default_factory=list, max_length=MAX_LABELS)
 
     _distinct = field_validator("labels")(check_labels)
 
@@ -91,6 +91,11 @@ class Sentiment(TaskType[SentimentSchema, SentimentPayload]):
 
     def canonical(self, payload: SentimentPayload) -> SentimentPayload:
         return SentimentPayload(labels=sorted(payload.labels))
+
+    def map_labels(
+        self, payload: SentimentPayload, becomes: Callable[[str], str]
+    ) -> SentimentPayload:
+        return SentimentPayload(labels=[becomes(name) for name in payload.labels])
 
     def brief(self, payload: SentimentPayload, inputs: TextInputs) -> str:
         return ", ".join(payload.labels) or "—"

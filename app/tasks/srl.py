@@ -9,7 +9,7 @@ from app.errors import InvalidInput, Problem
 from app.evaluation.spans import Place
 from app.i18n import gettext as _
 from app.i18n import mark
-from app.tasks.base import PALETTE, Json, Label, TaskType, TextInputs, check_labels
+from app.tasks.base import MAX_LABELS, PALETTE, Json, Label, TaskType, TextInputs, check_labels
 from app.tasks.quotes import locate, quote, read_json_object, write_json
 from app.tasks.spans import blank, is_blank, trimmed
 from app.training import FineTuneParams
@@ -67,7 +67,7 @@ class SrlSchema(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    roles: list[Label] = Field(default_factory=list, max_length=1000)
+    roles: list[Label] = Field(default_factory=list, max_length=MAX_LABELS)
 
     _distinct = field_validator("roles")(check_labels)
 

@@ -15,6 +15,7 @@ from app.i18n import gettext as _
 from app.i18n import mark
 from app.services import import_undo, importing
 from app.services.access import project_for
+from app.services.import_rows import ImportOptions, alike
 from app.tasks.base import Label, TaskType, TextInputs, parse
 from app.web.forms import Form, Problems, reading_anew, text
 from app.web.projects import project_context
@@ -81,7 +82,7 @@ def import_detail(
         template = "partials/import_job.html" if is_htmx(request) else "pages/import_job.html"
         undo = importing.undo_job(session, row)
         return render(request, template, **context, row=row, job=job, undo=undo)
-    options = importing.ImportOptions.model_validate(row.options or {})
+    options = ImportOptions.model_validate(row.options or {})
     return _preview(request, session, person, context, row, options, Problems())
 
 
@@ -91,7 +92,7 @@ def _preview(
     person: Identity,
     context: dict[str, Any],
     row: Any,
-    options: importing.ImportOptions,
+    options: ImportOptions,
     problems: Problems,
 ) -> Response:
     preview = None
@@ -115,6 +116,7 @@ def _preview(
         row=row,
         preview=preview,
         rows=_as_read(context["task"], preview.records if preview else []),
+        beside=_beside(preview.records if preview else []),
         label_map=_label_map(labels, options, context["schema_labels"]),
         options=options,
         format_name=options.format or row.format,
@@ -122,6 +124,21 @@ def _preview(
         encodings=ENCODINGS,
         problems=problems,
     )
+
+
+def _beside(records: list[Record]) -> dict[str, str]:
+    """What these rows say besides text and annotation, with the title of its column."""
+    titles = {
+        "split": _("Split"),
+        "external_id": _("Id"),
+        "tokens": _("Tokens"),
+        "meta": _("Kept beside"),
+    }
+    return {
+        name: title
+        for name, title in titles.items()
+        if any(getattr(record, name) for record in records)
+    }
 
 
 def _as_read(task: TaskType[Any, Any], records: list[Record]) -> list[tuple[Record, str]]:
@@ -137,24 +154,22 @@ def _as_read(task: TaskType[Any, Any], records: list[Record]) -> list[tuple[Reco
 
 
 def _label_map(
-    labels: list[str], options: importing.ImportOptions, known: list[Label]
+    labels: list[str], options: ImportOptions, known: list[Label]
 ) -> list[tuple[str, str]]:
     """The file's labels and what each becomes; those that the project has keep their name, and one that differs
     from a name or title only in case is taken for that."""
     chosen = options.read.label_map
     settled = set(chosen.values()) | {label.name for label in known}
-    alike = {
-        word.casefold(): label.name for label in known for word in (label.title, label.name) if word
-    }
+    same = alike(known)
     new = [label for label in labels if label not in settled]
-    return [*chosen.items(), *((label, alike.get(label.casefold(), "")) for label in new)]
+    return [*chosen.items(), *((label, same.get(label.strip().casefold(), "")) for label in new)]
 
 
 @router.post("/imports/{import_id}/preview")
 def preview_again(
     request: Request, person: Person, project_id: str, import_id: str, form: Form
 ) -> Response:
-    problems, options = Problems(), importing.ImportOptions()
+    problems, options = Problems(), ImportOptions()
     try:
         options = _options(form)
     except InvalidInput as error:
@@ -178,7 +193,7 @@ def start(
         with reading_anew(session) as reading:
             row, _job = importing.get(reading, person.actor, project_id, import_id)
             context = project_context(reading, person, project_id, "import")
-            options = importing.ImportOptions()
+            options = ImportOptions()
             return _preview(request, reading, person, context, row, options, problems)
     return redirect(request, f"/projects/{project_id}/imports/{import_id}")
 
@@ -213,7 +228,7 @@ def cancel(
     return redirect(request, f"/projects/{project_id}/import")
 
 
-def _options(form: Form) -> importing.ImportOptions:
+def _options(form: Form) -> ImportOptions:
     """What the preview's form says. Raises InvalidInput."""
     columns = {
         name.removeprefix("column_"): "" if value == "-" else value
@@ -231,6 +246,7 @@ def _options(form: Form) -> importing.ImportOptions:
         "delimiter": {"tab": "\t"}.get(text(form, "delimiter"), text(form, "delimiter")) or None,
         "has_header": {"yes": True, "no": False}.get(text(form, "has_header")),
         "label_map": label_map,
+        "label_separator": text(form, "label_separator") or None,
         "tag_columns": text(form, "tag_columns") or None,
     }
     choices = {
@@ -239,7 +255,7 @@ def _options(form: Form) -> importing.ImportOptions:
         if text(form, name)
     }
     return parse(
-        importing.ImportOptions,
+        ImportOptions,
         {
             "format": text(form, "format") or None,
             "split": text(form, "split") or None,

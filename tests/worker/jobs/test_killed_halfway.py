@@ -32,7 +32,7 @@ from app.services import (
     importing,
     jobs,
 )
-from app.services.importing import ImportOptions
+from app.services.import_rows import ImportOptions
 from app.services.versions import data_key
 from app.settings import get_settings
 from app.storage import get_storage

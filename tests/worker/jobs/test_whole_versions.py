@@ -11,7 +11,7 @@ import pytest
 from app.db import session_scope
 from app.models import Annotation, DatasetVersion, Example, Import, Job, Project, new_id
 from app.services import annotating, direct_import, import_undo, importing, jobs, versions
-from app.services.importing import ImportOptions
+from app.services.import_rows import ImportOptions
 from app.services.versions import data_key
 from app.storage import get_storage
 from tests.conftest import wait_for

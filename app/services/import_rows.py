@@ -1,0 +1,194 @@
+"""Rows of a file against the project that they are for: the same checks for the preview and for the import."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.errors import InvalidInput, Problem
+from app.formats.base import Preview, ReadOptions, Record, RowProblem
+from app.i18n import gettext as _
+from app.models import Project
+from app.storable import unstorable
+from app.strict import StrictModel
+from app.tasks import get_task
+from app.tasks.base import Label
+
+MAX_PROBLEMS = 200
+MAX_EXTERNAL_ID = 300
+"""Characters."""
+MAX_NEW_LABELS = 500
+"""That a file may bring: with more, the column that was taken for the label is another one."""
+
+
+class ImportOptions(StrictModel):
+    """How a file is to be read, and what to do with what does not fit."""
+
+    format: str | None = None
+    """A reader's name; None: by the file's name and its first bytes."""
+    read: ReadOptions = Field(default_factory=ReadOptions)
+    on_error: Literal["stop", "skip"] = "stop"
+    """Wrong rows: import nothing, or leave them out."""
+    on_duplicate: Literal["keep", "skip"] = "keep"
+    """Texts that the project has already."""
+    new_labels: Literal["add", "reject"] = "add"
+    """Labels that the schema lacks: add them, or treat their rows as wrong."""
+    split: Literal["train", "validation", "test"] | None = None
+    """Put the whole file into one split; None: by content, or as the rows say."""
+
+
+@dataclass
+class Report:
+    """What has been read so far."""
+
+    read: int = 0
+    labelled: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    new_labels: list[str] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+    """All that its annotations use."""
+    taken_for: dict[str, str] = field(default_factory=dict)
+    """Labels of the file that differ from the project's only in case or blanks, and what they became."""
+    unused: Counter[str] = field(default_factory=Counter)
+    """What rows hold that was neither read nor kept beside the text, with the number of rows."""
+    problems: list[dict[str, Any]] = field(default_factory=list)
+
+    def reject(self, row: int, message: str, column: str | None = None) -> None:
+        self.rejected += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append({"row": row, "column": column, "message": message})
+
+    def as_json(self) -> dict[str, Any]:
+        return vars(self) | {"labels": sorted(self.labels)}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPreview:
+    """The beginning of a file as it will be imported."""
+
+    format: str
+    encoding: str
+    columns: dict[str, list[str]]
+    """Column names with sample values; empty for formats without columns."""
+    mapping: dict[str, str]
+    """What the columns are taken for."""
+    records: list[Record]
+    """The good ones of the first rows, as they will be stored."""
+    problems: list[RowProblem]
+    unused: dict[str, int]
+    """What these rows hold that is neither read nor kept beside the text, with the number of rows."""
+    new_labels: list[str]
+    taken_for: dict[str, str]
+    duplicates: int = 0
+    """Of these rows, those whose text the project has already."""
+
+
+class Checker:
+    """Checks records against the project; learns the labels that the schema lacks, where it may."""
+
+    def __init__(self, project: Project, options: ImportOptions) -> None:
+        self.task = get_task(project.task)
+        self.schema = self.task.parse_schema(project.label_schema)
+        self.options = options
+        self.new_labels: list[str] = []
+        self.taken_for: dict[str, str] = {}
+        labels = self.task.labels(self.schema)
+        self._known = {label.name for label in labels}
+        self._alike = alike(labels)
+
+    def check(
+        self, items: Iterable[Record | RowProblem], report: Report
+    ) -> Iterator[tuple[Record, dict[str, Any], dict[str, Any] | None]]:
+        """(record, inputs, annotation) of the good ones; the others go to the report."""
+        for item in items:
+            if isinstance(item, RowProblem):
+                report.reject(item.row, item.message, item.column)
+                continue
+            if reason := unstorable([item.external_id, item.meta]):
+                report.reject(item.row, _("A field beside the text: %(reason)s", reason=reason))
+                continue
+            if len(item.external_id or "") > MAX_EXTERNAL_ID:
+                report.reject(
+                    item.row,
+                    _("The external id is longer than %(n)s characters.", n=MAX_EXTERNAL_ID),
+                )
+                continue
+            try:
+                inputs = self.task.parse_inputs({"text": item.text, "tokens": item.tokens})
+                annotation = None
+                if item.annotation is not None:
+                    payload = self.task.parse_payload(item.annotation)
+                    payload = self.task.map_labels(payload, self._name_of)
+                    self._learn(set(self.task.label_names(payload)))
+                    annotation = self.task.validate(
+                        payload.model_dump(mode="json"), inputs, self.schema
+                    )
+                    report.labels.update(self.task.label_names(self.task.parse_payload(annotation)))
+            except InvalidInput as error:
+                first = error.problems[0] if error.problems else Problem("", error.message)
+                report.reject(item.row, first.message)
+                continue
+            report.read += 1
+            report.unused.update(item.unused)
+            yield item, inputs.model_dump(mode="json", exclude_none=True), annotation
+
+    def _name_of(self, name: str) -> str:
+        """The project's name for a label of the file: one that differs in case or blanks alone is the same."""
+        if name in self._known:
+            return name
+        found = self._alike.get(name.strip().casefold(), name.strip())
+        if found != name and found in self._known:
+            self.taken_for[name] = found
+        return found
+
+    def _learn(self, names: set[str]) -> None:
+        if self.options.new_labels != "add":
+            return
+        names = names - self._known
+        if len(self.new_labels) + len(names) > MAX_NEW_LABELS:
+            raise InvalidInput.at(
+                "label",
+                _(
+                    "The file has more than %(n)s labels that the project lacks. Is another column the label?",
+                    n=MAX_NEW_LABELS,
+                ),
+            )
+        if names:
+            self.schema = self.task.extend_schema(self.schema, sorted(names))
+            self._known |= names
+            self._alike = alike(self.task.labels(self.schema))
+            self.new_labels.extend(sorted(names))
+
+
+def alike(labels: Sequence[Label]) -> dict[str, str]:
+    """The names of labels by their names and titles without regard to case; without those that two labels share."""
+    names: dict[str, set[str]] = {}
+    for label in labels:
+        for word in (label.name, label.title or label.name):
+            names.setdefault(word.casefold(), set()).add(label.name)
+    return {word: found.pop() for word, found in names.items() if len(found) == 1}
+
+
+def checked_preview(found: Preview, project: Project, options: ImportOptions) -> ImportPreview:
+    """The preview of a file with the checks of the import: the good rows as they will be stored, the others named."""
+    checker = Checker(project, options)
+    report = Report()
+    records = [
+        replace(record, annotation=annotation)
+        for record, _inputs, annotation in checker.check(found.records, report)
+    ]
+    wrong = [RowProblem(p["row"], p["message"], p["column"]) for p in report.problems]
+    return ImportPreview(
+        format=found.format,
+        encoding=found.encoding,
+        columns=found.columns,
+        mapping=found.mapping,
+        records=records,
+        problems=sorted([*found.problems, *wrong], key=lambda problem: problem.row),
+        unused=dict(report.unused),
+        new_labels=checker.new_labels,
+        taken_for=checker.taken_for,
+    )
