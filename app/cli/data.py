@@ -102,6 +102,9 @@ def import_(
     delimiter: Annotated[
         str | None, typer.Option(help="Between cells, “tab” for a tab; detected, if not given.")
     ] = None,
+    sheet: Annotated[
+        str | None, typer.Option(help="Of a workbook; the first, if not given.")
+    ] = None,
     header: Annotated[
         bool | None,
         typer.Option("--header/--no-header", help="Whether the first row names the columns."),
@@ -136,6 +139,7 @@ def import_(
         "label_map": _pairs(labels, "--label"),
         "label_separator": label_separator,
         "delimiter": "\t" if delimiter == "tab" else delimiter,
+        "sheet": sheet,
         "has_header": header,
         "tag_columns": tag_columns,
     }

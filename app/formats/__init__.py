@@ -12,17 +12,23 @@ from app.formats.conll import ConllReader, ConllWriter
 from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
 from app.formats.delimited import CsvReader, CsvWriter, read_sample, read_table, table_mapping
-from app.formats.encoding import detect, open_text, uncompressed
+from app.formats.encoding import detect, open_text
+from app.formats.fasttext import FastTextReader
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
+from app.formats.magic import SIZE, kind_of, not_text
+from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.rows import sample_columns
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.text import TextReader
+from app.formats.workbook import WorkbookReader, read_workbook
 from app.i18n import gettext as _
 
 _READERS: tuple[Reader, ...] = (
     TextReader(),
     CsvReader(),
+    WorkbookReader(),
+    FastTextReader(),
     JsonlReader(),
     JsonReader(),
     ParquetReader(),
@@ -46,42 +52,46 @@ _WRITERS: tuple[Writer, ...] = (
 READERS = {reader.name: reader for reader in _READERS}
 WRITERS = {writer.name: writer for writer in _WRITERS}
 
+TABLES = {"csv": read_table, "excel": read_workbook}
+"""For the readers of tables: (column names, rows, encoding) of a file, so that its columns can be shown."""
+
 _CELL = 300
 """Characters of a sample value."""
 _PREVIEW_SIZE = 4 << 20
 """Characters of all texts of a preview."""
-_PACKED = re.compile(r"\.gz$")
+_PACKED = re.compile(r"\.(?:gz|bz2|xz)$")
 
 
-def guess_format(filename: str, head: bytes, task: str) -> str:
+def guess_format(filename: str, head: bytes, task: str, *, language: str | None = None) -> str:
     """The reader that is surest that a file which begins like this is its own. Raises InvalidInput where none is."""
-    begin = _head(filename, head)
+    begin = _head(filename, head, language)
     sure = {r.name: r.sniff(begin, task) for r in _READERS if task in r.tasks}
     best = max(sure, key=lambda name: sure[name])
     if not sure[best]:
+        if kind := kind_of(beginning(io.BytesIO(head), SIZE)):
+            raise not_text(kind)
         raise InvalidInput.at(
             "file",
             _(
-                "No format is recognised in this file. These are read: %(titles)s.",
+                "No format is recognised in this file. These are read: %(titles)s. If each of its lines is a text of "
+                "its own, give the file a name that ends in .txt.",
                 titles=", ".join(_(READERS[name].title) for name in sure),
             ),
         )
     return best
 
 
-def _head(filename: str, data: bytes) -> Head:
-    text = _head_text(data)
-    lines = [line for line in text.splitlines()[:200] if line.strip()]
+def _head(filename: str, data: bytes, language: str | None) -> Head:
+    text = _head_text(data, language)
+    lines = [line for line in re.split(r"\r\n|\r|\n", text)[:200] if line.strip()]
     return Head(_PACKED.sub("", filename.lower()), data, text, lines)
 
 
-def _head_text(head: bytes) -> str:
-    raw = uncompressed(io.BytesIO(head))
-    try:
-        data = raw.read(1 << 16)
-    except InvalidInput:
+def _head_text(head: bytes, language: str | None) -> str:
+    data = beginning(io.BytesIO(head), 1 << 16)
+    if kind_of(data):
         return ""
-    return data.decode(detect(data), errors="replace").lstrip("\ufeff")
+    return data.decode(detect(data, language).encoding, errors="replace").lstrip("\ufeff")
 
 
 def preview(

@@ -84,6 +84,10 @@ class ReadOptions(StrictModel):
     model_config = ConfigDict(frozen=True)
 
     encoding: str | None = None
+    language: str | None = None
+    """The texts', as far as is known: what short ones say may hang on it where the encoding is detected."""
+    sheet: str | None = None
+    """Of a workbook; None: the first."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Which column is what: {"text": "review", "label": "label", "external_id": …}."""
     has_header: bool | None = None

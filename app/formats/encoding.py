@@ -3,11 +3,13 @@
 import codecs
 import io
 import re
-from typing import IO, cast
+from dataclasses import dataclass
+from typing import IO
 
 from app.errors import InvalidInput
 from app.formats import magic
-from app.formats.bounds import Gunzipped
+from app.formats.charsets import most_likely
+from app.formats.packed import beginning, uncompressed
 from app.i18n import gettext as _
 
 SAMPLE = 1 << 18
@@ -23,75 +25,100 @@ _NO_FILES = frozenset(
 )
 """Encodings of Python's that no file is in, and that make halves of surrogate pairs, or raise what others do not."""
 _TEXT_BYTES = bytes({7, 8, 9, 10, 11, 12, 13, 26, 27} | set(range(32, 256)))
-_UNDECODED = re.compile("[\udc80-\udcff]")
+_UNDECODED = re.compile("[\udc00-\udcff]")
+_WIDE_ERRORS = "annotune.keep"
+_HEAD = 1 << 16
+"""Bytes: a sample of fewer is a whole file."""
+_CONTROLS = 0.1
+_WIDE = ("utf-16-le", "utf-16-be")
+_CODING = re.compile(rb"[ \t\f]*(?:#|;|%|//|--).*?coding[:=][ \t]*([-\w.]+)")
 
 
-def uncompressed(stream: IO[bytes]) -> IO[bytes]:
-    """The stream itself, or what is in it if it is gzip. Reading that raises InvalidInput."""
-    head = stream.read(2)
-    stream.seek(0)
-    return cast("IO[bytes]", Gunzipped(stream)) if head == b"\x1f\x8b" else stream
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """An encoding, and whether anything else would have been worse by far: if not, a person should be asked."""
+
+    encoding: str
+    is_certain: bool = True
 
 
-def detect(sample: bytes) -> str:
-    """The most likely encoding of a text that begins like this."""
+def detect(sample: bytes, language: str | None = None) -> Guess:
+    """The most likely encoding of a text that begins like this: as it declares, else by what it would say.
+
+    `language` is the one that the texts are probably in: short ones can be right in two encodings.
+    """
     for bom, name in _BOMS:
         if sample.startswith(bom):
-            return name
+            return Guess(name)
+    is_cut = len(sample) >= _HEAD
+    if len(sample.translate(None, _TEXT_BYTES)) > _CONTROLS * len(sample):
+        # No text of single bytes: half of UTF-16's bytes are control characters, save for Chinese.
+        wide = most_likely(sample, language, is_cut=is_cut, encodings=_WIDE)
+        if wide is not None and wide.is_language:
+            return Guess(wide.encoding, wide.is_certain)
+    if (declared := _declared(sample)) is not None:
+        return Guess(declared)
     if _is_utf8(sample):
-        return "utf-8"
-    if sample[1:64:2].count(0) > sample[0:64:2].count(0) + 8:
-        return "utf-16-le"
-    if sample[0:64:2].count(0) > sample[1:64:2].count(0) + 8:
-        return "utf-16-be"
-    chinese = {name: _common_han(sample, name) for name in ("gb18030", "big5hkscs")}
-    best = max(chinese, key=lambda name: chinese[name])
-    if chinese[best] > 0.7:
-        return best
+        return Guess("utf-8")
+    reading = most_likely(sample, language, is_cut=is_cut)
+    if reading is not None and reading.is_language:
+        return Guess(reading.encoding, reading.is_certain)
     from charset_normalizer import from_bytes
 
-    guess = from_bytes(sample[: 1 << 15]).best()
-    return guess.encoding if guess is not None else "cp1252"
+    other = from_bytes(sample[: 1 << 15]).best()
+    if other is not None:
+        return Guess(other.encoding, is_certain=False)
+    return Guess(reading.encoding if reading is not None else "cp1252", is_certain=False)
+
+
+def detect_in(stream: IO[bytes], language: str | None = None) -> Guess:
+    """The most likely encoding of a file, which may be packed. Leaves the stream at its beginning."""
+    guess = detect(beginning(stream, SAMPLE), language)
+    stream.seek(0)
+    return guess
 
 
 def open_text(
-    stream: IO[bytes], encoding: str | None, *, newline: str | None = None
+    stream: IO[bytes],
+    encoding: str | None,
+    *,
+    newline: str | None = None,
+    language: str | None = None,
 ) -> tuple[io.TextIOWrapper, str]:
     """The stream as text, with the encoding that was chosen or detected.
 
     Bytes that do not decode come through as lone surrogates, so that the reader can name their row
-    (`unreadable`). Raises InvalidInput for an unknown encoding, a broken gzip file or a file of another kind.
+    (`unreadable`). Raises InvalidInput for an unknown encoding, a broken packed file or a file of another kind.
     """
-    try:
-        raw = uncompressed(stream)
-        sample = raw.read(magic.SIZE if encoding else SAMPLE)
-        raw.seek(0)
-        if kind := magic.kind_of(sample):
-            raise InvalidInput.at(
-                "file",
-                _(
-                    "This is not text: the file is %(kind)s. Unpack it, or save it as CSV, JSON Lines or Parquet.",
-                    kind=kind,
-                ),
-            )
-        is_chosen = encoding is not None
-        encoding = encoding or detect(sample)
-        codec = codecs.lookup(encoding).name
-        if not codecs.lookup(encoding)._is_text_encoding or codec in _NO_FILES:
-            raise LookupError(encoding)
-    except (LookupError, ValueError):  # ValueError: its name holds a NUL
+    if encoding is not None and not is_readable(encoding):
         raise InvalidInput.at(
-            "encoding", _("There is no encoding “%(name)s”.", name=encoding)
-        ) from None
-    if not is_chosen and not codec.startswith(("utf-16", "utf-32")) and _is_binary(sample):
+            "encoding", _("There is no encoding “%(name)s”.", name=encoding[:100])
+        )
+    raw = uncompressed(stream)
+    sample = raw.read(magic.SIZE if encoding else SAMPLE)
+    raw.seek(0)
+    if kind := magic.kind_of(sample):
+        raise magic.not_text(kind)
+    codec = codecs.lookup(encoding or detect(sample, language).encoding).name
+    is_wide = codec.startswith(("utf-16", "utf-32"))
+    if encoding is None and not is_wide and _is_binary(sample):
         raise InvalidInput.at(
             "file", _("This does not look like text: the file is of another kind.")
         )
-    if codec == "utf-8":
-        encoding = "utf-8-sig"  # the same, and a byte order mark is no part of the text
-    # utf-16 and utf-32 cannot carry surrogates through; a replacement character is as good a sign.
-    errors = "replace" if codec.startswith(("utf-16", "utf-32")) else "surrogateescape"
-    return io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline=newline), codec
+    # The same as UTF-8, and a byte order mark is no part of the text.
+    name = "utf-8-sig" if codec == "utf-8" else codec
+    errors = _WIDE_ERRORS if is_wide else "surrogateescape"
+    return io.TextIOWrapper(raw, encoding=name, errors=errors, newline=newline), codec
+
+
+def _keep_undecoded(error: UnicodeError) -> tuple[str, int]:
+    """As `surrogateescape`, which UTF-16 and UTF-32 have not."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return chr(0xDC00 + error.object[error.start]), error.end
+
+
+codecs.register_error(_WIDE_ERRORS, _keep_undecoded)
 
 
 def unreadable(text: str, encoding: str, *, before: int = 0) -> str | None:
@@ -117,32 +144,35 @@ def _is_binary(sample: bytes) -> bool:
 
 def _is_utf8(sample: bytes) -> bool:
     """Valid UTF-8, or so nearly that the few wrong bytes are damage and not another encoding."""
+    if sample.isascii():
+        return True
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    text = decoder.decode(sample, final=len(sample) < SAMPLE)
+    text = decoder.decode(sample, final=len(sample) < _HEAD)
     wrong = len(_UNDECODED.findall(text))
-    whole = sum(character > "\x7f" for character in text) - wrong
+    whole = len(text) - len(text.encode("ascii", "ignore")) - wrong
     return wrong == 0 or whole > 10 * wrong
 
 
-def _common_han(sample: bytes, encoding: str) -> float:
-    """The share of non-ASCII characters that are the encoding's everyday Han characters and punctuation."""
-    text = sample.decode(encoding, errors="replace")
-    common = others = 0
-    narrow, first, last = (
-        ("gb2312", b"\xb0\xa1", b"\xd7\xf9")
-        if encoding == "gb18030"
-        else ("big5", b"\xa4\x40", b"\xc6\x7e")
-    )
-    for character in text:
-        if character < "\x80":
+def _declared(sample: bytes) -> str | None:
+    """The encoding that a comment in the first two lines names, as editors write it: `# -*- coding: cp1251 -*-`."""
+    for line in sample.split(b"\n", 2)[:2]:
+        if (match := _CODING.match(line)) is None:
             continue
+        name = match[1].decode("ascii")
         try:
-            code = character.encode(narrow)
-        except UnicodeEncodeError:
-            others += 1
+            if is_readable(name):
+                decoder = codecs.getincrementaldecoder(name)()
+                decoder.decode(sample, final=len(sample) < _HEAD)
+                return name
+        except ValueError:  # it is not in that encoding after all
             continue
-        if first <= code <= last or character in "，。、；：？！“”‘’（）《》—…":
-            common += 1
-        else:
-            others += 1
-    return common / (common + others) if common else 0.0
+    return None
+
+
+def is_readable(encoding: str) -> bool:
+    """Whether there is such an encoding, and files are in it."""
+    try:
+        codec = codecs.lookup(encoding)
+    except (LookupError, ValueError):  # ValueError: its name holds a NUL
+        return False
+    return codec._is_text_encoding and codec.name not in _NO_FILES

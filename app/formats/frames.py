@@ -17,7 +17,7 @@ from defusedxml.ElementTree import fromstring
 from app.errors import InvalidInput
 from app.formats.base import RowProblem
 from app.formats.bounds import check_unpacked
-from app.formats.encoding import uncompressed
+from app.formats.packed import uncompressed
 from app.i18n import gettext as _
 
 MAX_FILE = 8 << 20

@@ -1,5 +1,6 @@
 """Kinds of files that hold no rows, by the bytes that each begins with, however short the file is."""
 
+from app.errors import InvalidInput
 from app.i18n import gettext as _
 from app.i18n import mark
 
@@ -40,3 +41,14 @@ def kind_of(head: bytes) -> str | None:
     if head.startswith(b"BZh") and head[4:10] in (b"1AY&SY", b"\x17rE8P\x90"):
         return _(_ARCHIVE)
     return _(_ARCHIVE) if head[257:262] == b"ustar" else None
+
+
+def not_text(kind: str) -> InvalidInput:
+    """What to raise for a file of such a kind."""
+    return InvalidInput.at(
+        "file",
+        _(
+            "This is not text: the file is %(kind)s. Unpack it, or save it as CSV, JSON Lines or Parquet.",
+            kind=kind,
+        ),
+    )

@@ -26,7 +26,8 @@ def bring_in(
 
     Opens its own sessions, so that a slow upload holds no lock. A file that cannot be started is removed.
     """
-    row = importing.upload(actor, project_id, filename=filename, stream=stream)
+    form = options.format if options is not None else None
+    row = importing.upload(actor, project_id, filename=filename, stream=stream, form=form)
     if options is None:
         return row, None
     try:

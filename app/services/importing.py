@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.db import session_scope
 from app.errors import Conflict, InvalidInput, NotFound, TooLarge
-from app.formats import READERS, guess_format
+from app.formats import READERS, ReadOptions, guess_format
 from app.formats import preview as preview_format
 from app.formats.base import Record, RowProblem
 from app.formats.bounds import batched
@@ -50,8 +50,11 @@ _LOOK_SECONDS = 2.0
 _TELL_SECONDS = 1.0
 
 
-def upload(actor: Actor, project_id: str, *, filename: str, stream: IO[bytes]) -> Import:
-    """Store a file for import. Opens its own sessions, so that a slow upload holds no lock.
+def upload(
+    actor: Actor, project_id: str, *, filename: str, stream: IO[bytes], form: str | None = None
+) -> Import:
+    """Store a file for import, in the format that is named or recognised. Opens its own sessions, so that a slow
+    upload holds no lock.
 
     Raises TooLarge or InvalidInput (an empty file, one of no known format).
     """
@@ -71,7 +74,11 @@ def upload(actor: Actor, project_id: str, *, filename: str, stream: IO[bytes]) -
         if not size:
             raise InvalidInput.at("file", _("The file is empty."))
         name = PurePath(filename.replace("\\", "/")).name[-300:] or "file"
-        form = guess_format(name, head, project.task)
+        form = (
+            _reader_name(project, form)
+            if form
+            else guess_format(name, head, project.task, language=project.language)
+        )
     with session_scope() as session:
         row = Import(
             id=import_id,
@@ -100,7 +107,8 @@ def preview(
     options = options or ImportOptions()
     name = _reader_name(project, options.format or row.format)
     with get_storage().reading(f"uploads/{import_id}") as stream:
-        found = preview_format(stream, name, project.task, options.read, limit=_PREVIEW_ROWS)
+        read = _read_options(project, options)
+        found = preview_format(stream, name, project.task, read, limit=_PREVIEW_ROWS)
     shown = checked_preview(found, project, options)
     hashes = [content_hash(record.text) for record in shown.records]
     known = _known(row, set(hashes))
@@ -122,7 +130,7 @@ def labels_of(
         get_storage().reading(f"uploads/{import_id}") as stream,
         suppress(InvalidInput),
     ):
-        for item in reader.read(stream, project.task, options.read):
+        for item in reader.read(stream, project.task, _read_options(project, options)):
             if isinstance(item, Record) and item.annotation is not None:
                 with suppress(InvalidInput):  # a wrong row: the preview names it
                     found |= dict.fromkeys(task.label_names(task.parse_payload(item.annotation)))
@@ -229,6 +237,12 @@ def _reader_name(project: Project, name: str) -> str:
     return name
 
 
+def _read_options(project: Project, options: ImportOptions) -> ReadOptions:
+    """How the file is to be read in this project."""
+    language = options.read.language or project.language
+    return options.read.model_copy(update={"language": language})
+
+
 # -- the worker's side --------------------------------------------------------------------------
 
 
@@ -258,7 +272,7 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     report = Report(new_labels=checker.new_labels, taken_for=checker.taken_for)
     batches = Batches()
     with get_storage().reading(f"uploads/{row.id}") as stream:
-        records = READERS[row.format].read(stream, project.task, options.read)
+        records = READERS[row.format].read(stream, project.task, _read_options(project, options))
         for batch in _batches(records):
             good = list(checker.check(batch, report))
             while good:
@@ -301,7 +315,7 @@ def _check_size(claim: jobs.Claim, row: Import, project: Project, options: Impor
     bound = get_settings().max_import_rows
     tell_at = time.monotonic() + _TELL_SECONDS
     with get_storage().reading(f"uploads/{row.id}") as stream:
-        records = READERS[row.format].read(stream, project.task, options.read)
+        records = READERS[row.format].read(stream, project.task, _read_options(project, options))
         for number, _item in enumerate(records, 1):
             if number > bound:
                 raise InvalidInput.at(

@@ -61,7 +61,7 @@ def test_file_names(site: Site, ada: User, project: Project, name: str) -> None:
     boundary, quoted = b"b", name.encode()
     body = (
         b'--b\r\nContent-Disposition: form-data; name="file"; filename="' + quoted + b'"\r\n\r\n'
-        b"text\nA line.\r\n--b--\r\n"
+        b"text,label\nA line.,good\r\n--b--\r\n"
     )
     answer = site.caller(ada).post(
         f"/projects/{project.id}/imports",
