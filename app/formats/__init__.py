@@ -7,14 +7,17 @@ from typing import IO
 from app.errors import InvalidInput
 from app.formats.base import Head, Preview, Reader, ReadOptions, Record, RowProblem, Writer
 from app.formats.conll import ConllReader, ConllWriter
+from app.formats.conll2012 import Conll2012Reader
 from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
+from app.formats.conllu import ConlluReader
 from app.formats.delimited import CsvReader, CsvWriter, read_sample, read_table, table_mapping
 from app.formats.encoding import detect, open_text, uncompressed
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.text import TextReader
+from app.formats.webanno import WebAnnoReader
 from app.i18n import gettext as _
 
 _READERS: tuple[Reader, ...] = (
@@ -28,6 +31,9 @@ _READERS: tuple[Reader, ...] = (
     Conll2005Reader(),
     Conll2009Reader(),
     UpReader(),
+    ConlluReader(),
+    Conll2012Reader(),
+    WebAnnoReader(),
 )
 _WRITERS: tuple[Writer, ...] = (
     JsonlWriter(),
