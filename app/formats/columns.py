@@ -68,8 +68,9 @@ def read_sentences(
             _place(hashes, sentence, None)
             if sentence.lines or bad:
                 yield bad or sentence
-                sentence, bad = Sentence(number + 1), None
-            size = 0
+                sentence, bad, size = Sentence(number + 1), None, 0
+            elif not sentence.comments and not sentence.notes:
+                size = 0
             continue
         size += len(line)
         if size > MAX_ROW:
@@ -87,7 +88,7 @@ def read_sentences(
             if is_bare:
                 hashes.append((number, line))
                 continue
-        cells = split_cells(line)
+        cells = split_cells(line, options.delimiter)
         _place(hashes, sentence, len(cells))
         if not sentence.lines:
             sentence.row = number
@@ -115,8 +116,10 @@ def _place(hashes: list[tuple[int, str]], sentence: Sentence, width: int | None)
     hashes.clear()
 
 
-def split_cells(line: str) -> list[str]:
-    """The cells of a line: divided by tabs where it has one, else by blanks."""
+def split_cells(line: str, delimiter: str | None = None) -> list[str]:
+    """The cells of a line: divided by what was chosen, by tabs where it has one, else by blanks."""
+    if delimiter not in (None, " ", "\t"):
+        return [cell.strip(" \t") for cell in line.split(delimiter)]
     if "\t" in line.rstrip(" \t") or (line.endswith("\t") and " " not in line.rstrip(" \t")):
         return [cell.strip(" ") for cell in line.split("\t")]
     # Split at ASCII blanks only: U+3000 or U+00A0 may be the word itself.

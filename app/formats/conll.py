@@ -28,6 +28,10 @@ _CHUNKS = frozenset(
     ["ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP"]
 )
 """The types of CoNLL-2000's chunks, which stand beside the entities in CoNLL-2003."""
+_WORD_NAMES = frozenset(["word", "words", "token", "tokens", "form", "text"])
+_TAG_NAMES = frozenset(
+    ["tag", "tags", "ner", "ner_tag", "ner_tags", "label", "labels", "bio", "iob", "iob2", "entity"]
+)
 _ID = re.compile(r"\d+(?:[-.]\d+)?")
 _MAX_TAGS = 5_000
 
@@ -56,9 +60,8 @@ class ConllReader:
     tasks = frozenset({"ner"})
 
     def sniff(self, head: Head, task: str) -> float:
-        lines = [
-            split_cells(line) for line in head.lines if not line.startswith(("#", "-DOCSTART-"))
-        ]
+        lines = [split_cells(line) for line in head.lines if line[0] != "#"]
+        lines = [line for line in lines if line[0] != "-DOCSTART-" and not _is_header(line)]
         width, count = max(
             Counter(map(len, lines)).items(), key=lambda item: item[1], default=(0, 0)
         )
@@ -74,10 +77,20 @@ class ConllReader:
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
-        sample, sentences = peek(read_sentences(stream, options), lambda s: _speaks_tags(s.lines))
+        sample, sentences = peek(
+            _without_header(read_sentences(stream, options)), lambda s: _speaks_tags(s.lines)
+        )
         layouts = _layouts(sample, options)
         if layouts and not any(layouts.values()):
             raise InvalidInput.at("file", no_tags())
+        if set(layouts) == {1} and (mark := _other_delimiter(sample)):
+            raise InvalidInput.at(
+                "delimiter",
+                _(
+                    "The columns are divided by “%(mark)s”, not by tabs or blanks: choose it as the delimiter.",
+                    mark=mark,
+                ),
+            )
         for sentence in sentences:
             if isinstance(sentence, RowProblem):
                 yield sentence
@@ -108,6 +121,35 @@ def no_tags() -> str:
 def _speaks_tags(lines: Sequence[Sequence[str]]) -> bool:
     """Whether any tag is more than “outside”."""
     return any(cell not in OUTSIDE and len(cell) < 100 for line in lines for cell in line[-1:])
+
+
+def _without_header(
+    sentences: Iterator[Sentence | RowProblem],
+) -> Iterator[Sentence | RowProblem]:
+    """The sentences without a first line that names the columns."""
+    for number, sentence in enumerate(sentences):
+        if number == 0 and isinstance(sentence, Sentence) and _is_header(sentence.lines[0]):
+            del sentence.lines[0]
+            sentence.row += 1
+            if not sentence.lines:
+                continue
+        yield sentence
+
+
+def _is_header(line: list[str]) -> bool:
+    names = {cell.lower() for cell in line}
+    return bool(names & _WORD_NAMES and names & _TAG_NAMES)
+
+
+def _other_delimiter(sample: list[Sentence]) -> str | None:
+    """The mark that divides a word from its tag in every line that seems to have one column."""
+    lines = [line[0] for sentence in sample for line in sentence.lines]
+    for delimiter in ",;|":
+        tags = {line.rpartition(delimiter)[2] for line in lines if delimiter in line}
+        scheme = detect(tags) if len(tags) < _MAX_TAGS else None
+        if scheme and scheme.pattern and all(delimiter in line for line in lines):
+            return delimiter
+    return None
 
 
 def _even(sentence: Sentence) -> RowProblem | None:
@@ -184,7 +226,9 @@ def _are_numbers(ids: list[str]) -> bool:
     if not all(map(_ID.fullmatch, ids)):
         return False
     whole = [number for number in ids if number.isdecimal()]
-    return whole in ([str(n) for n in range(first, first + len(whole))] for first in (1, 0))
+    return bool(whole) and whole in (
+        [str(n) for n in range(first, first + len(whole))] for first in (1, 0)
+    )
 
 
 def _record(sentence: Sentence, layout: Layout, options: ReadOptions) -> Record | RowProblem:

@@ -27,7 +27,7 @@ _LAYOUT_KEYS = frozenset(
 """What MISC says of the text, which the text itself says too."""
 _ID = re.compile(r"\d+(?:[-.]\d+)?")
 _NUMBER = re.compile(r"\d+|_")
-_BRACKETS = re.compile(r"\(?[^()]+\)?")
+_PIECES = re.compile(r"\(?[^()]+\)?")
 _ENTITY_ID = re.compile(r"[a-z]*\d+")
 _MAX_TAGS = 5_000
 _PART = re.compile(r"\[\d+/\d+\]")
@@ -240,30 +240,31 @@ def _bracketed(cells: list[str], fields: list[str]) -> tuple[list[tuple[int, int
     A mention opens as `(e1-person-…`, its parts in the order that `# global.Entity` gives, and closes as `e1)`.
     """
     found: list[tuple[int, int, str]] = []
-    opened: list[tuple[int, str]] = []
+    opened: dict[int, tuple[int, list[str]]] = {}
+    by_name: dict[str, list[int]] = {}
     without_type = False
-    for number, cell in enumerate(cells):
-        for piece in _BRACKETS.findall(cell):
-            name = _PART.sub("", piece.strip("()"))
-            if piece.startswith("("):
-                opened.append((number, name))
-            if not piece.endswith(")"):
-                continue
-            at = next(
-                (n for n in range(len(opened) - 1, -1, -1) if _closes(name, opened[n][1])), None
-            )
-            if at is None:
-                continue
-            first, content = opened.pop(at)
-            label = _type_of(content.split("-"), fields)
+    pieces = (
+        (number, piece) for number, cell in enumerate(cells) for piece in _PIECES.findall(cell)
+    )
+    for count, (number, piece) in enumerate(pieces):
+        name = _PART.sub("", piece.strip("()"))
+        if piece.startswith("("):
+            parts = name.split("-")
+            opened[count] = number, parts
+            for key in {name, *parts, "-".join(parts[:2])}:
+                by_name.setdefault(key, []).append(count)
+        if not piece.endswith(")"):
+            continue
+        candidates = by_name.get(name, [])
+        while candidates and candidates[-1] not in opened:
+            candidates.pop()
+        if candidates:
+            first, parts = opened.pop(candidates.pop())
+            label = _type_of(parts, fields)
             without_type = without_type or not label
             if label:
                 found.append((first, number, label))
     return found, without_type or bool(opened)
-
-
-def _closes(name: str, content: str) -> bool:
-    return content == name or content.startswith(f"{name}-") or name in content.split("-")
 
 
 def _type_of(parts: list[str], fields: list[str]) -> str:

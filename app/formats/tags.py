@@ -15,7 +15,7 @@ NO_TYPE = "entity"
 """The type of entities in a file that has only marks."""
 
 _OPENS, _CLOSES = frozenset("BSUW"), frozenset("ESLUW")
-_SEVERAL = "|^;,&"
+_SEVERAL = "|^;,& "
 """What stands between several tags of one word."""
 
 
@@ -64,9 +64,12 @@ def detect(tags: Collection[str]) -> Scheme | None:
     return _TYPES_ONLY if has_outside else None
 
 
-@lru_cache(maxsize=1 << 14)
 def _parse(scheme: Scheme, tag: str) -> tuple[tuple[str, str], ...]:
     """The (mark, type) pairs of a tag; a tag that is not in the scheme is a type without a mark."""
+    return _known(scheme, tag) if len(tag) < 100 else _pairs(scheme, tag)
+
+
+def _pairs(scheme: Scheme, tag: str) -> tuple[tuple[str, str], ...]:
     if tag in OUTSIDE:
         return ()
     if scheme.pattern is None:
@@ -74,9 +77,12 @@ def _parse(scheme: Scheme, tag: str) -> tuple[tuple[str, str], ...]:
     for separator in _SEVERAL:
         parts = tag.split(separator)
         if len(parts) > 1 and all(p in OUTSIDE or scheme.pattern.fullmatch(p) for p in parts):
-            return tuple(pair for part in parts for pair in _parse(scheme, part))
+            return tuple(pair for part in parts for pair in _pairs(scheme, part))
     match = scheme.pattern.fullmatch(tag)
     return ((match["mark"].upper(), match["label"] or NO_TYPE),) if match else (("", tag),)
+
+
+_known = lru_cache(maxsize=1 << 14)(_pairs)
 
 
 def decode(tags: Iterable[str], scheme: Scheme) -> Iterator[tuple[int, int, str]]:
@@ -85,7 +91,7 @@ def decode(tags: Iterable[str], scheme: Scheme) -> Iterator[tuple[int, int, str]
     number = -1
     for number, tag in enumerate(tags):
         pairs = _parse(scheme, tag)
-        types = [label for _mark, label in pairs]
+        types = {label for _mark, label in pairs}
         for label in [label for label in begun if label not in types]:
             yield begun.pop(label), number - 1, label
         for mark, label in pairs:

@@ -38,6 +38,8 @@ _LINGUISTIC = (
     ".api.coref.",
 )
 """Packages of DKPro's own layers that are no entities: parts of speech, lemmas, dependencies."""
+_VALUES = "value", "label", "type", "category"
+"""Names of features that say what an annotation is."""
 _NAMED_ENTITY, _PREDICATE, _ARGUMENT = "NamedEntity", "SemPred", "SemArg"
 
 
@@ -140,11 +142,14 @@ def _blocks(
         if size > MAX_ROW:
             raise too_long(block.row)
         line = line.rstrip("\n")
+        if block.rows and line.startswith(("#Text=", "#Sentence.id=")):
+            yield bad or block
+            block, bad, size = Block(number), None, 0
         if problem := unreadable(line, encoding):
             bad = bad or RowProblem(number, problem)
-        elif line.startswith("#T_") and not block.rows:
+        elif line.startswith("#T_") and not block.texts:
             layers.append(_layer(line, layers))
-        elif line.startswith("#Sentence.id="):
+        elif line.startswith("#Sentence.id=") and not block.texts:
             block.id = line.partition("=")[2]
         elif line.startswith("#Text=") and not block.rows:
             block.row = block.row if block.texts else number
@@ -282,9 +287,11 @@ class _SentenceReader:
         return sorted(own, key=lambda layer: layer.name != _NAMED_ENTITY)[:1]
 
     def _feature(self, layer: Layer) -> int | None:
-        plain = layer.values()
-        wanted = self._options.columns.get("label", "").partition("|")[2] or "value"
-        return next((n for n in plain if layer.features[n] == wanted), plain[0] if plain else None)
+        wanted = self._options.columns.get("label", "").partition("|")[2]
+        for name in (wanted, *_VALUES):
+            if name in layer.features:
+                return layer.features.index(name)
+        return next(iter(layer.values()), None)
 
     def _unread(self, units: Sequence[Unit], read: list[Layer]) -> list[str]:
         """The layers, and the features of read ones, that this sentence has and are not read."""

@@ -56,9 +56,9 @@ def test_tags_in_small_letters() -> None:
     assert entities(data) == [("mia ruiz", "per"), ("lima", "loc"), ("quito", "loc")]
 
 
-@pytest.mark.parametrize("separator", ["|", "^", ";", ","])
+@pytest.mark.parametrize("separator", ["|", "^", ";", ",", " "])
 def test_several_tags_of_one_word_are_several_entities(separator: str) -> None:
-    data = column(f"Mia B-PER{separator}B-STAR", f"Ruiz I-PER{separator}O", "sang O")
+    data = column(f"Mia\tB-PER{separator}B-STAR", f"Ruiz\tI-PER{separator}O", "sang\tO")
     assert entities(data) == [("Mia Ruiz", "PER"), ("Mia", "STAR")]
 
 
@@ -131,6 +131,18 @@ def test_the_column_of_entities_is_found_and_the_others_are_named(
 def test_a_number_is_a_word_where_the_file_does_not_number_its_words() -> None:
     items = records("conll", "ner", "Mia NNP O\n\n1 CD O\n")
     assert [item.text for item in items] == ["Mia", "1"]
+
+
+@pytest.mark.parametrize("header", ["Word\tTag", "token\tlabel", "tokens\tner_tags"])
+def test_a_line_of_column_names_is_no_word(header: str) -> None:
+    assert entities(f"{header}\nMia\tB-PER\nsaw\tO\n") == [("Mia", "PER")]
+
+
+def test_another_delimiter_is_said_and_can_be_chosen() -> None:
+    data = "Mia,B-PER\nsaw,O\n"
+    with pytest.raises(InvalidInput, match="divided by “,”"):
+        read("conll", "ner", data)
+    assert entities(data, delimiter=",") == [("Mia", "PER")]
 
 
 def test_contractions_among_numbered_words_are_none() -> None:
