@@ -64,7 +64,8 @@ def read_sentences(
     size = 0
     for number, line in enumerate(read_lines(lines), 1):
         # In a sentence that brings its text, `-DOCSTART-` is a word of it.
-        if not line.strip(" \t\r\n") or (_DOCUMENT.match(line) and "text" not in sentence.comments):
+        is_border = line[0] in "-#" and _DOCUMENT.match(line) and "text" not in sentence.comments
+        if is_border or not line.strip(" \t\r\n"):
             _place(hashes, sentence, None)
             if sentence.lines or bad:
                 yield bad or sentence
@@ -80,7 +81,7 @@ def read_sentences(
             bad = bad or RowProblem(number, problem)
             continue
         line = line.rstrip("\r\n")
-        if not sentence.lines and line.startswith("#"):
+        if line[:1] == "#" and not sentence.lines:
             is_bare = line[1:2] in ("", " ", "\t")
             if hash_is_comment or (is_bare and _KEY_VALUE.match(line)):
                 sentence.comment(line)
@@ -89,7 +90,8 @@ def read_sentences(
                 hashes.append((number, line))
                 continue
         cells = split_cells(line, options.delimiter)
-        _place(hashes, sentence, len(cells))
+        if hashes:
+            _place(hashes, sentence, len(cells))
         if not sentence.lines:
             sentence.row = number
         sentence.lines.append(cells)
@@ -120,10 +122,14 @@ def split_cells(line: str, delimiter: str | None = None) -> list[str]:
     """The cells of a line: divided by what was chosen, by tabs where it has one, else by blanks."""
     if delimiter not in (None, " ", "\t"):
         return [cell.strip(" \t") for cell in line.split(delimiter)]
-    if "\t" in line.rstrip(" \t") or (line.endswith("\t") and " " not in line.rstrip(" \t")):
-        return [cell.strip(" ") for cell in line.split("\t")]
+    if "\t" in line:
+        filled = line.rstrip(" \t")
+        if "\t" in filled or " " not in filled:
+            cells = line.split("\t")
+            return [cell.strip(" ") for cell in cells] if " " in line else cells
+        line = filled
     # Split at ASCII blanks only: U+3000 or U+00A0 may be the word itself.
-    return [cell for cell in line.rstrip(" \t").split(" ") if cell]
+    return [cell for cell in line.split(" ") if cell]
 
 
 def peek(
@@ -170,6 +176,8 @@ def to_record(
     unused: tuple[str, ...] = (),
 ) -> Record | RowProblem:
     """The sentence's text and tokens, as its comments say or by the joining rule."""
+    if "" in words:
+        return RowProblem(sentence.row + words.index(""), _("The line has no word."))
     comments = sentence.comments
     text = _unquote(comments["text"]) if "text" in comments else None
     tokens: Tokens | None = None

@@ -238,9 +238,6 @@ def _record(sentence: Sentence, layout: Layout, options: ReadOptions) -> Record 
         lines = [line for line in lines if line[0].isdecimal()]
         if not lines:
             return RowProblem(sentence.row, _("The sentence has no numbered word."))
-    for offset, line in enumerate(sentence.lines):
-        if not line[layout.word]:
-            return RowProblem(sentence.row + offset, _("The line has no word."))
     read = {*range(layout.word + 1), *(place for place, _scheme in layout.tags)}
     record = to_record(
         sentence, [line[layout.word] for line in lines], unused=numbered_columns(lines, read)

@@ -19,7 +19,7 @@ _SEVERAL = "|^;,& "
 """What stands between several tags of one word."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scheme:
     """How the tags of a column are written. `pattern` has groups `mark` and `label`; None: types without marks."""
 
@@ -90,6 +90,8 @@ def decode(tags: Iterable[str], scheme: Scheme) -> Iterator[tuple[int, int, str]
     begun: dict[str, int] = {}
     number = -1
     for number, tag in enumerate(tags):
+        if not begun and tag in OUTSIDE:
+            continue
         pairs = _parse(scheme, tag)
         types = {label for _mark, label in pairs}
         for label in [label for label in begun if label not in types]:

@@ -22,6 +22,7 @@ from app.i18n import mark
 from app.storable import unstorable
 
 _FORMAT = re.compile(r"#FORMAT=WebAnno TSV 3\.(\d+)\s*")
+_LAYER = re.compile(r"#T_(SP|CH|RL)=([^|]*[^|.](?:\|.*)?)")
 _UNIT = re.compile(r"(\d{1,9}-\d{1,9})(\.\d{1,9})?")
 _OFFSETS = re.compile(r"(\d{1,12})-(\d{1,12})")
 _ITEM = re.compile(r"((?:\\.|[^\\])*?)(?:\[(\d+)\])?", re.DOTALL)
@@ -136,6 +137,7 @@ def _blocks(
     """The sentences; the layers of the file's head are put into `layers` before the first."""
     block = Block(1)
     bad: RowProblem | None = None
+    has_begun = False
     size = 0
     for number, line in numbered:
         size += len(line)
@@ -144,10 +146,10 @@ def _blocks(
         line = line.rstrip("\n")
         if block.rows and line.startswith(("#Text=", "#Sentence.id=")):
             yield bad or block
-            block, bad, size = Block(number), None, 0
+            block, bad, size, has_begun = Block(number), None, 0, True
         if problem := unreadable(line, encoding):
             bad = bad or RowProblem(number, problem)
-        elif line.startswith("#T_") and not block.texts:
+        elif line.startswith("#T_") and not (has_begun or block.texts):
             layers.append(_layer(line, layers))
         elif line.startswith("#Sentence.id=") and not block.texts:
             block.id = line.partition("=")[2]
@@ -158,14 +160,19 @@ def _blocks(
             block.rows.append((number, line))
         elif block.rows or block.texts or bad:
             yield bad or block
-            block, bad, size = Block(number + 1), None, 0
+            block, bad, size, has_begun = Block(number + 1), None, 0, True
     if block.rows or block.texts or bad:
         yield bad or block
 
 
 def _layer(line: str, layers: list[Layer]) -> Layer:
-    kind, _equals, rest = line[3:].partition("=")
-    name, *features = (item for item in rest.strip().split("|") if item)
+    match = _LAYER.fullmatch(line.strip())
+    if match is None:
+        raise InvalidInput.at(
+            "file", _("The file's head names no layer in “%(line)s”.", line=line[:100])
+        )
+    kind = match[1]
+    name, *features = (item for item in match[2].split("|") if item)
     column = layers[-1].column + layers[-1].width if layers else 3
     return Layer(kind, name, tuple(features), column)
 
@@ -233,6 +240,7 @@ class _SentenceReader:
     ) -> list[Unit] | RowProblem:
         width = self._layers[-1].column + self._layers[-1].width if self._layers else 3
         base: int | None = None
+        until = 0
         units: list[Unit] = []
         for number, line in block.rows:
             cells = line.split("\t")
@@ -261,7 +269,11 @@ class _SentenceReader:
                         words=cells[2],
                     ),
                 )
-            units.append(Unit(cells[0], start, end, cells[3:], unit[2] is None))
+            is_token = unit[2] is None
+            if is_token and not until <= start < end:
+                return RowProblem(number, _("The token is empty, or lies over the one before."))
+            until = end if is_token else until
+            units.append(Unit(cells[0], start, end, cells[3:], is_token))
         return units
 
     def _read_layers(self) -> list[Layer]:

@@ -1,9 +1,12 @@
 """Columns of words: tag schemes, comments, CoNLL's other years, and which reader takes which file."""
 
 import io
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.errors import InvalidInput
 from app.formats import READERS, ReadOptions, Record, RowProblem, guess_format
@@ -286,3 +289,34 @@ def test_each_file_is_claimed_by_its_own_reader(task: str, name: str, ending: st
     if ending in (".conll", ".tsv") and name in ("csv", "jsonl", "json", "text", "propbank"):
         return  # such a name says another format
     assert guess_format(f"a{ending}", FILES[task, name].encode(), task) == name
+
+
+PIECES = """
+1 2 1-2 1-1 0-1 3.1 Mia B-PER O _ - * (V* (A0* ) A0:1-1|A1:2 give.01 Y 01 NER=B-X Entity=(e1-a e1) [1] *[1] 😊 \\
+"""
+CELLS = st.sampled_from([*PIECES.split(), ""])
+COMMENTS = """
+#Text=Mia
+# text = Mia
+# tokens = [[0, 3]]
+# split = dev
+#T_SP=a.SemPred|ROLE_b|c|d
+#end document
+"""
+LINES = st.lists(CELLS, max_size=14).map("\t".join) | st.sampled_from(COMMENTS.splitlines())
+IN_COLUMNS = sorted({name for _task, name in FILES} - {"csv", "jsonl", "json", "text"})
+HEADS = {"webanno": "#FORMAT=WebAnno TSV 3.3\n#T_SP=a.b.Thing|value\n\n\n#Text=1\n"}
+
+
+@pytest.mark.parametrize("name", IN_COLUMNS)
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(lines=st.lists(LINES, max_size=8))
+def test_whatever_the_lines_are_spans_lie_in_their_text(name: str, lines: list[str]) -> None:
+    for task in READERS[name].tasks:
+        with suppress(InvalidInput):
+            for item in read(name, task, HEADS.get(name, "") + column(*lines)):
+                if isinstance(item, Record):
+                    said = item.annotation or {}
+                    marked = [*said.get("spans", ()), *said.get("predicates", ())]
+                    for mark in [*marked, *(a for p in marked for a in p.get("arguments", ()))]:
+                        assert 0 <= mark["start"] < mark["end"] <= len(item.text)
