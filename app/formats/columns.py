@@ -120,6 +120,8 @@ def _place(hashes: list[tuple[int, str]], sentence: Sentence, width: int | None)
 
 def split_cells(line: str, delimiter: str | None = None) -> list[str]:
     """The cells of a line: divided by what was chosen, by tabs where it has one, else by blanks."""
+    if not line.isascii() and line.rstrip(" \t")[-1:].isspace() and len(line.split()) > 1:
+        line = line.rstrip()  # a no-break space behind the tag; alone it may be the word
     if delimiter not in (None, " ", "\t"):
         return [cell.strip(" \t") for cell in line.split(delimiter)]
     if "\t" in line:

@@ -214,8 +214,8 @@ def _record(
     }
     unused = unread_columns(words.lines, names) + unread_misc(words.lines, misc, {source.key})
     if source.scheme is None:
-        found, without_type = _bracketed(cells, fields)
-        unused += (_("mentions without a type"),) * without_type
+        found, problems = _bracketed(cells, fields)
+        unused += tuple(problems)
     else:
         found = list(decode(cells, source.scheme))
     record = words.record
@@ -234,8 +234,8 @@ def unread_misc(
     return tuple(f"MISC: {key}" for key in sorted(keys - _LAYOUT_KEYS) if key not in read)
 
 
-def _bracketed(cells: list[str], fields: list[str]) -> tuple[list[tuple[int, int, str]], bool]:
-    """(first word, last word, type) of each mention, and whether one has no type.
+def _bracketed(cells: list[str], fields: list[str]) -> tuple[list[tuple[int, int, str]], list[str]]:
+    """(first word, last word, type) of each mention, and what could not be read.
 
     A mention opens as `(e1-person-…`, its parts in the order that `# global.Entity` gives, and closes as `e1)`.
     """
@@ -264,7 +264,11 @@ def _bracketed(cells: list[str], fields: list[str]) -> tuple[list[tuple[int, int
             without_type = without_type or not label
             if label:
                 found.append((first, number, label))
-    return found, without_type or bool(opened)
+    problems = [_("mentions without a type")] if without_type else []
+    return found, [
+        *problems,
+        _("mentions that do not end in their sentence"),
+    ] if opened else problems
 
 
 def _type_of(parts: list[str], fields: list[str]) -> str:

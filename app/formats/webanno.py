@@ -100,7 +100,7 @@ class _SentenceReader:
         if not read:
             annotation = None
         elif self._task == "srl":
-            annotation = self._predicates(read, marks, unused)
+            annotation = self._predicates(read, marks, units, unused)
         else:
             annotation = self._spans(read[0], marks[read[0].name], unused)
         return Record(
@@ -196,18 +196,22 @@ class _SentenceReader:
         self,
         read: list[Layer],
         marks: dict[str, list[Mark]],
+        units: Sequence[Unit],
         unused: list[str],
     ) -> dict[str, Any]:
         layer = next(layer for layer in read if layer.name == _PREDICATE)
         feature = self._feature(layer)
-        by_number = {m.number: m for found in marks.values() for m in found if m.number}
-        by_unit = {m.unit: m for m in marks.get(_ARGUMENT, ()) if not m.number}
+        # An argument is named by its number, or by its unit if it lies on that alone.
+        places: dict[str, Mark | Unit] = {unit.name: unit for unit in units}
+        for other in self._layers:
+            if other.kind == "SP":
+                places |= {f"[{m.number}]": m for m in read_marks(other, units) if m.number}
         predicates = []
         for found in marks[_PREDICATE]:
             arguments = []
             for role, target in slots(layer, found):
                 item = ITEM.fullmatch(target)
-                argument = item and (by_number.get(item[2]) if item[2] else by_unit.get(item[1]))
+                argument = item and places.get(f"[{item[2]}]" if item[2] else item[1])
                 if not argument or argument.start == argument.end or role in ("*", "_"):
                     unused.append(_("arguments without a role or outside the sentence"))
                     continue

@@ -78,12 +78,11 @@ class Block:
 
 @dataclass(slots=True)
 class Mark:
-    """An annotation of a layer: its place in the text, the values of its features, and the first of its units."""
+    """An annotation of a layer: its place in the text, the values of its features, and its number if it has one."""
 
     start: int
     end: int
     values: list[str | None]
-    unit: str
     number: str | None
 
 
@@ -218,7 +217,12 @@ def _java_character(match: re.Match[str]) -> str:
     return chr(int(said[1:], 16)) if len(said) == 5 else _CHARACTERS.get(said, said)
 
 
+def _value(cell: str) -> str | None:
+    return None if cell in ("*", "_", "") else unescaped(cell)
+
+
 def unescaped(value: str) -> str:
+    """A value as it was before WebAnno escaped it."""
     return _ESCAPE.sub(lambda match: _CHARACTERS.get(match[1], match[1]), value)
 
 
@@ -226,8 +230,8 @@ def read_marks(layer: Layer, units: Sequence[Unit]) -> list[Mark]:
     """The annotations of a span layer. Those with one number are one; those without stand on their unit alone."""
     marks: list[Mark] = []
     by_number: dict[str, Mark] = {}
-    roles = layer.roles()
-    targets = [n + 1 for n in roles]
+    targets = {n + 1 for n in layer.roles()}
+    slots_at = {*layer.roles(), *targets}
     for unit in units:
         stacks = [
             _stack(unit.cells[layer.column - 3 + n], numbered=n not in targets)
@@ -243,14 +247,10 @@ def read_marks(layer: Layer, units: Sequence[Unit]) -> list[Mark]:
                 known.start, known.end = min(known.start, unit.start), max(known.end, unit.end)
                 continue
             values = [
-                value
-                if n in roles or n in targets
-                else None
-                if value in ("*", "_", "")
-                else unescaped(value)
+                value if n in slots_at else _value(value)
                 for n, (value, _number) in enumerate(items)
             ]
-            found = Mark(unit.start, unit.end, values, unit.name, number)
+            found = Mark(unit.start, unit.end, values, number)
             marks.append(found)
             if number is not None:
                 by_number[number] = found

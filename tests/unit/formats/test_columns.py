@@ -79,7 +79,7 @@ def test_types_without_marks_are_entities() -> None:
     ]
 
 
-@pytest.mark.parametrize("end", [" ", "\t", "  \t", "\t\t"])
+@pytest.mark.parametrize("end", [" ", "\t", "  \t", "\t\t", "\xa0", "\u3000 "])
 def test_blanks_at_the_end_of_lines_are_no_columns(end: str) -> None:
     assert entities(f"Mia B-PER{end}\nRuiz I-PER\nsaw O{end}\n") == [("Mia Ruiz", "PER")]
 
