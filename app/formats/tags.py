@@ -24,7 +24,8 @@ class Scheme:
     """How the tags of a column are written. `pattern` has groups `mark` and `label`; None: types without marks."""
 
     pattern: re.Pattern[str] | None
-    least_fit: float = 0.0
+    least_fit: float = 1.0
+    """The share of tags that must be in this scheme for a column to be."""
     proofs: frozenset[str] = frozenset()
     """Marks of which a file in this scheme must have one: an `E-mail` alone is a type, since E only closes."""
 
@@ -41,8 +42,9 @@ def _schemes() -> Iterator[Scheme]:
     for letters in ("BIESMLUW", "biesmluw"):
         mark = f"(?P<mark>[{letters}])"
         for separator in ("-", "_", ":", "/", r"\."):
-            for pattern in (f"{mark}{separator}(?P<label>.+)", f"(?P<label>.+){separator}{mark}"):
-                yield Scheme(re.compile(pattern), 0.9, frozenset("BI"))
+            before, behind = f"{mark}{separator}(?P<label>.+)", f"(?P<label>.+){separator}{mark}"
+            yield Scheme(re.compile(before), 0.9, frozenset("BISUW"))
+            yield Scheme(re.compile(behind), 0.9, frozenset("BI"))
         yield Scheme(re.compile(f"{mark}(?P<label>)"), 0.9, frozenset("BI"))
 
 
@@ -58,9 +60,9 @@ def detect(tags: Collection[str]) -> Scheme | None:
     if not says:
         return USUAL if has_outside else None
     fits = {scheme: scheme.fit(says) for scheme in _SCHEMES}
-    best = max(_SCHEMES, key=lambda scheme: fits[scheme])
-    if 0 < best.least_fit <= fits[best]:
-        return best
+    good = [scheme for scheme in _SCHEMES if fits[scheme] >= scheme.least_fit]
+    if good:
+        return max(good, key=lambda scheme: fits[scheme])
     return _TYPES_ONLY if has_outside else None
 
 

@@ -54,6 +54,11 @@ def test_tags_in_any_spelling_say_the_same(tags: str) -> None:
     assert entities(column(*map(" ".join, zip(WORDS, tags.split(), strict=True)))) == FOUND
 
 
+@pytest.mark.parametrize("tag", ["S-LOC", "s-LOC", "S_LOC", "u-LOC"])
+def test_one_word_entities_alone_tell_the_scheme(tag: str) -> None:
+    assert entities(column("saw O", f"Lima {tag}")) == [("Lima", "LOC")]
+
+
 def test_tags_in_small_letters() -> None:
     data = column("mia b-per", "ruiz i-per", "saw o", "lima b-loc", "quito b-loc")
     assert entities(data) == [("mia ruiz", "per"), ("lima", "loc"), ("quito", "loc")]
