@@ -9,10 +9,12 @@ from typing import IO
 from app.errors import InvalidInput
 from app.formats.base import Head, Preview, Reader, ReadOptions, Record, RowProblem, Writer
 from app.formats.conll import ConllReader, ConllWriter
+from app.formats.conll2012 import Conll2012Reader
 from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
+from app.formats.conllu import ConlluReader
 from app.formats.delimited import CsvReader, CsvWriter, read_sample, read_table, table_mapping
-from app.formats.encoding import detect, open_text
+from app.formats.encoding import Guess, detect, detect_in
 from app.formats.fasttext import FastTextReader
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.magic import SIZE, kind_of, not_text
@@ -21,6 +23,7 @@ from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.rows import sample_columns
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.text import TextReader
+from app.formats.webanno import WebAnnoReader
 from app.formats.workbook import WorkbookReader, read_workbook
 from app.i18n import gettext as _
 
@@ -37,6 +40,9 @@ _READERS: tuple[Reader, ...] = (
     Conll2005Reader(),
     Conll2009Reader(),
     UpReader(),
+    ConlluReader(),
+    Conll2012Reader(),
+    WebAnnoReader(),
 )
 _WRITERS: tuple[Writer, ...] = (
     JsonlWriter(),
@@ -55,6 +61,7 @@ WRITERS = {writer.name: writer for writer in _WRITERS}
 TABLES = {"csv": read_table, "excel": read_workbook}
 """For the readers of tables: (column names, rows, encoding) of a file, so that its columns can be shown."""
 
+_NO_TEXT = ("parquet", "excel")
 _CELL = 300
 """Characters of a sample value."""
 _PREVIEW_SIZE = 4 << 20
@@ -98,27 +105,11 @@ def preview(
     stream: IO[bytes], name: str, task: str, options: ReadOptions, *, limit: int = 20
 ) -> Preview:
     """The first records of a file as this reader takes them. Raises InvalidInput where it cannot at all."""
-    columns: dict[str, list[str]] = {}
-    mapping: dict[str, str] = {}
-    encoding = ""
-    if name != "parquet":
-        _lines, encoding = open_text(stream, options.encoding)
-        _lines.detach()
-        stream.seek(0)
-    if name == "csv":
-        names, rows, encoding = read_table(stream, options)
-        sample = [cells for _number, cells in read_sample(rows)]
-        mapping = table_mapping(names, sample, options)
-        columns = {
-            column: [cells[place][:_CELL] for cells in sample[:5] if place < len(cells)]
-            for place, column in enumerate(names)
-        }
-        stream.seek(0)
     reader = READERS[name]
-    if isinstance(reader, JsonlReader | JsonReader | ParquetReader):
-        with suppress(InvalidInput):  # told below, with the rows before it
-            columns, mapping = sample_columns(reader.rows(stream, options), task, options)
-        stream.seek(0)
+    guess = Guess("", is_certain=True)
+    if name not in _NO_TEXT:
+        guess = detect_in(stream, options.language) if options.encoding is None else Guess(options.encoding, True)
+    columns, mapping = _columns(reader, stream, task, options)
     records: list[Record] = []
     problems: list[RowProblem] = []
     size = 0
@@ -133,8 +124,28 @@ def preview(
                 break
     except InvalidInput as error:
         problems.append(RowProblem(1, error.message))
-    unused = Counter(what for record in records for what in record.unused)
-    return Preview(name, encoding, columns, mapping, records, problems, dict(unused))
+    return Preview(name, guess.encoding, guess.is_certain, columns, mapping, records, problems)
+
+
+def _columns(
+    reader: Reader, stream: IO[bytes], task: str, options: ReadOptions
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """(columns with sample values, what they are taken for); empty where a format has none, or cannot be read."""
+    columns: dict[str, list[str]] = {}
+    mapping: dict[str, str] = {}
+    if reader.name in TABLES:
+        names, rows, _encoding = TABLES[reader.name](stream, options)
+        sample = [cells for _number, cells in read_sample(rows)]
+        mapping = table_mapping(names, sample, options)
+        columns = {
+            column: [cells[place][:_CELL] for cells in sample[:5] if place < len(cells)]
+            for place, column in enumerate(names)
+        }
+    elif isinstance(reader, JsonlReader | JsonReader | ParquetReader):
+        with suppress(InvalidInput):  # told with the rows before it
+            columns, mapping = sample_columns(reader.rows(stream, options), task, options)
+    stream.seek(0)
+    return columns, mapping
 
 
 __all__ = [

@@ -105,6 +105,9 @@ class Preview:
 
     format: str
     encoding: str
+    """Empty for what is no text."""
+    is_certain: bool
+    """False where the encoding is only the most likely one."""
     columns: dict[str, list[str]]
     """Column names with sample values; empty for formats without columns."""
     mapping: dict[str, str]

@@ -1,30 +1,58 @@
-"""NER in columns: CoNLL-2003 and its many relatives, in IOB1, IOB2, BIOES, BMES or BILOU tags."""
+"""NER in columns: CoNLL-2003 and its many relatives, in any tag scheme."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
+from app.errors import InvalidInput
 from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
-from app.formats.columns import TAG, Sentence, comment_lines, read_sentences, to_record
+from app.formats.columns import (
+    Sentence,
+    comment_lines,
+    numbered_columns,
+    peek,
+    read_sentences,
+    split_cells,
+    to_record,
+)
+from app.formats.tags import OUTSIDE, USUAL, Scheme, decode, detect
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 from app.i18n import mark
 from app.tasks.tokenize import tokenize
 
-_ENDING = re.compile(r"\.(?:conll|iob2?|bio|bmes|bieos|bioes)$|\.conll\.")
-_TAGGED = re.compile(r"^\S+(?:[ \t].*)?[ \t](?:O|[BIESMLU]-\S+)$")
-_OPENS, _CLOSES = frozenset("BSU"), frozenset("ESLU")
+_ENDING = re.compile(r"\.(?:conll|iob2?|bio|bmes|bieos|bioes|bilou)$|\.conll\.")
+_CHUNKS = frozenset(
+    ["ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP"]
+)
+"""The types of CoNLL-2000's chunks, which stand beside the entities in CoNLL-2003."""
+_WORD_NAMES = frozenset(["word", "words", "token", "tokens", "form", "text"])
+_TAG_NAMES = frozenset(
+    ["tag", "tags", "ner", "ner_tag", "ner_tags", "label", "labels", "bio", "iob", "iob2", "entity"]
+)
+_ID = re.compile(r"\d+(?:[-.]\d+)?")
+_MAX_TAGS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which column is what, in lines of one width."""
+
+    word: int
+    numbered: bool
+    tags: tuple[tuple[int, Scheme], ...]
+    """Columns of tags; empty: there are only words."""
 
 
 class ConllReader:
     """Reads a word and its tag a line.
 
-    The word is the first column, or the second where the first numbers the words; the tag is the last one.
-    Where nothing but columns of tags follows the word, or the words are numbered, all trailing columns of
-    tags are layers of nested entities: CoNLL-2003's chunks stand behind parts of speech, and are no
-    entities. `tag_columns` says otherwise. Any tag scheme is understood without
-    being told, as conlleval does: B, S, U open an entity, E, S, L, U close it, and an I or M that follows
-    nothing of its type opens one.
+    The word is the first column, or the second where the first numbers the words; the tag is the last column of
+    tags. Where nothing but columns of tags follows the word, all of them are layers of nested entities, except
+    chunks; `tag_columns` says otherwise. Which columns are tags, and in which scheme, the first sentences of the
+    file say.
     """
 
     name = "conll"
@@ -32,96 +60,205 @@ class ConllReader:
     tasks = frozenset({"ner"})
 
     def sniff(self, head: Head, task: str) -> float:
-        if sum(bool(_TAGGED.match(line)) for line in head.lines) > 0.6 * len(head.lines):
-            return 0.9
+        lines = [split_cells(line) for line in head.lines if line[0] != "#"]
+        lines = [line for line in lines if line[0] != "-DOCSTART-" and not _is_header(line)]
+        width, count = max(
+            Counter(map(len, lines)).items(), key=lambda item: item[1], default=(0, 0)
+        )
+        if width > 1 and count > 0.6 * len(head.lines):
+            wide = [line for line in lines if len(line) == width]
+            layout = _layout([wide], ReadOptions())
+            for place, scheme in layout.tags if layout else ():
+                outside = sum(line[place] in OUTSIDE for line in wide)
+                if scheme.pattern or 0.3 * count < outside < count:
+                    return 0.9
         return 0.7 if _ENDING.search(head.name) else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
-        for sentence in read_sentences(stream, options):
-            yield sentence if isinstance(sentence, RowProblem) else _record(sentence, options)
+        sample, sentences = peek(
+            _without_header(read_sentences(stream, options)), lambda s: _speaks_tags(s.lines)
+        )
+        layouts = _layouts(sample, options)
+        if layouts and not any(layouts.values()):
+            raise InvalidInput.at("file", no_tags())
+        if set(layouts) == {1} and (mark := _other_delimiter(sample)):
+            raise InvalidInput.at(
+                "delimiter",
+                _(
+                    "The columns are divided by “%(mark)s”, not by tabs or blanks: choose it as the delimiter.",
+                    mark=mark,
+                ),
+            )
+        for sentence in sentences:
+            if isinstance(sentence, RowProblem):
+                yield sentence
+                continue
+            problem = _even(sentence)
+            if problem:
+                yield problem
+                continue
+            width = len(sentence.lines[0])
+            if width not in layouts:
+                layouts[width] = _layout([sentence.lines], options)
+            layout = layouts[width]
+            yield (
+                _record(sentence, layout, options)
+                if layout
+                else RowProblem(sentence.row, no_tags())
+            )
 
 
-def _record(sentence: Sentence, options: ReadOptions) -> Record | RowProblem:
+def no_tags() -> str:
+    """What to say of columns without entities."""
+    return _(
+        "None of the columns holds tags of entities, such as B-PER, I-PER and O. To label these sentences here, "
+        "import them as plain text, one a line."
+    )
+
+
+def _speaks_tags(lines: Sequence[Sequence[str]]) -> bool:
+    """Whether any tag is more than “outside”."""
+    return any(cell not in OUTSIDE and len(cell) < 100 for line in lines for cell in line[-1:])
+
+
+def _without_header(
+    sentences: Iterator[Sentence | RowProblem],
+) -> Iterator[Sentence | RowProblem]:
+    """The sentences without a first line that names the columns."""
+    for number, sentence in enumerate(sentences):
+        if number == 0 and isinstance(sentence, Sentence) and _is_header(sentence.lines[0]):
+            del sentence.lines[0]
+            sentence.row += 1
+            if not sentence.lines:
+                continue
+        yield sentence
+
+
+def _is_header(line: list[str]) -> bool:
+    names = {cell.lower() for cell in line}
+    return bool(names & _WORD_NAMES and names & _TAG_NAMES)
+
+
+def _other_delimiter(sample: list[Sentence]) -> str | None:
+    """The mark that divides a word from its tag in every line that seems to have one column."""
+    lines = [line[0] for sentence in sample for line in sentence.lines]
+    for delimiter in ",;|":
+        tags = {line.rpartition(delimiter)[2] for line in lines if delimiter in line}
+        scheme = detect(tags) if len(tags) < _MAX_TAGS else None
+        if scheme and scheme.pattern and all(delimiter in line for line in lines):
+            return delimiter
+    return None
+
+
+def _even(sentence: Sentence) -> RowProblem | None:
+    """Takes away empty cells behind the last column, and says which line has another number of columns."""
     lines = sentence.lines
-    # A text may be “1” or “1 2” itself; then CoNLL-2003's placeholder stands behind it.
-    is_numbered = [line[0] for line in lines] == _numbers(len(lines)) and lines[0][1:2] != ["-X-"]
-    word_column = 1 if len(lines[0]) > 2 and is_numbered else 0
-    width = len(lines[0])
-    labelled = width > word_column + 1
+    first = len(lines[0])
+    if all(len(line) == first and line[-1] for line in lines):
+        return None
+    width = max(n for line in lines for n, cell in enumerate(line, 1) if cell or n == 1)
+    lines[:] = [line[:width] for line in lines]
+    first = len(lines[0])
     for offset, line in enumerate(lines):
-        if len(line) != width:
+        if len(line) != first:
             return RowProblem(
                 sentence.row + offset,
                 _(
                     "The line has %(n)s columns, but its sentence starts with %(m)s.",
                     n=len(line),
-                    m=width,
+                    m=first,
                 ),
             )
-        if not line[word_column]:
-            return RowProblem(sentence.row + offset, _("The line has no word."))
-    record = to_record(sentence, [line[word_column] for line in lines])
-    if isinstance(record, RowProblem) or not labelled:
-        return record
-    spans: set[tuple[int, int, str]] = set()
-    for column in _tag_columns(lines, word_column, options):
-        tags = [line[column] for line in lines]
-        spans.update(decode_tags(tags, record.tokens or (), options.label_map))
-    ordered = sorted(spans, key=lambda span: (span[0], -span[1], span[2]))
-    annotation = {"spans": [{"start": a, "end": b, "label": label} for a, b, label in ordered]}
-    return Record(
-        record.text,
-        record.tokens,
-        annotation,
-        record.external_id,
-        record.meta,
-        record.row,
-        record.split,
+    return None
+
+
+def _layouts(sample: list[Sentence], options: ReadOptions) -> dict[int, Layout | None]:
+    by_width: dict[int, list[list[list[str]]]] = {}
+    for sentence in sample:
+        if _even(sentence) is None:
+            by_width.setdefault(len(sentence.lines[0]), []).append(sentence.lines)
+    return {width: _layout(found, options) for width, found in by_width.items()}
+
+
+def _layout(sentences: list[list[list[str]]], options: ReadOptions) -> Layout | None:
+    """Which column of these sentences of one width is what; None where no column holds tags."""
+    width = len(sentences[0][0])
+    if width < 2:
+        return Layout(0, numbered=False, tags=())
+    # A text may be “1” or “1 2” itself; then CoNLL-2003's placeholder stands behind it.
+    numbered = width > 2 and all(
+        _are_numbers([line[0] for line in lines]) and lines[0][1] != "-X-" for lines in sentences
+    )
+    word = int(numbered)
+    schemes: dict[int, Scheme] = {}
+    labels: dict[int, set[str]] = {}
+    for place in range(word + 1, width):
+        tags = {line[place] for lines in sentences for line in lines}
+        scheme = detect(tags) if len(tags) < _MAX_TAGS else None
+        if scheme is None and width == word + 2 and 1 < len(tags) < _MAX_TAGS and tags & {"_", "-"}:
+            scheme = Scheme(None)
+        if scheme is not None:
+            schemes[place] = scheme
+            labels[place] = {label for _a, _b, label in decode(tags, scheme)}
+    if not schemes:
+        return None
+    if any(scheme.pattern for scheme in schemes.values()):
+        schemes = {place: scheme for place, scheme in schemes.items() if scheme.pattern}
+    chunks = {place for place in schemes if labels[place] and labels[place] <= _CHUNKS}
+    if len(chunks) < len(schemes) and options.tag_columns != "all":
+        schemes = {place: scheme for place, scheme in schemes.items() if place not in chunks}
+    last = max(schemes)
+    layers = [
+        place
+        for place in range(last, word, -1)
+        if all(p in schemes for p in range(place, last + 1))
+    ]
+    are_layers = len(layers) == width - 1 - word
+    if options.tag_columns == "last" or (options.tag_columns == "auto" and not are_layers):
+        layers = [last]
+    return Layout(word, numbered, tuple((place, schemes[place]) for place in layers))
+
+
+def _are_numbers(ids: list[str]) -> bool:
+    """Whether a column numbers the words of a sentence: from 1 or 0, with CoNLL-U's ranges and empty nodes."""
+    if not all(map(_ID.fullmatch, ids)):
+        return False
+    whole = [number for number in ids if number.isdecimal()]
+    return bool(whole) and whole in (
+        [str(n) for n in range(first, first + len(whole))] for first in (1, 0)
     )
 
 
-def _numbers(n: int) -> list[str]:
-    return [str(i) for i in range(1, n + 1)]
+def _record(sentence: Sentence, layout: Layout, options: ReadOptions) -> Record | RowProblem:
+    lines = sentence.lines
+    if layout.numbered:
+        # 1-2 is a contraction, 3.1 an empty node: neither is a word.
+        lines = [line for line in lines if line[0].isdecimal()]
+        if not lines:
+            return RowProblem(sentence.row, _("The sentence has no numbered word."))
+    read = {*range(layout.word + 1), *(place for place, _scheme in layout.tags)}
+    record = to_record(
+        sentence, [line[layout.word] for line in lines], unused=numbered_columns(lines, read)
+    )
+    if isinstance(record, RowProblem) or not layout.tags:
+        return record
+    found = [
+        span
+        for place, scheme in layout.tags
+        for span in decode([line[place] for line in lines], scheme)
+    ]
+    return replace(record, annotation=entities(found, record.tokens or (), options.label_map))
 
 
-def _tag_columns(lines: list[list[str]], word_column: int, options: ReadOptions) -> list[int]:
-    last = len(lines[0]) - 1
-    layers: list[int] = []
-    for column in range(last, word_column, -1):
-        if not all(TAG.match(line[column]) for line in lines):
-            break
-        layers.append(column)
-    are_layers = word_column > 0 or len(layers) == last
-    wanted = options.tag_columns == "all" or (options.tag_columns == "auto" and are_layers)
-    return layers if layers and wanted else [last]
-
-
-def decode_tags(
-    tags: list[str], tokens: Tokens, label_map: dict[str, str]
-) -> Iterator[tuple[int, int, str]]:
-    """(start, end, label) of the entities that one column of tags says."""
-    current: str | None = None
-    first = 0
-    for number, tag in enumerate([*tags, "O"]):
-        prefix, label = _split(tag)
-        if current is not None and (label != current or prefix in _OPENS):
-            yield tokens[first][0], tokens[number - 1][1], label_map.get(current, current)
-            current = None
-        if label is not None:
-            if current is None:
-                current, first = label, number
-            if prefix in _CLOSES:
-                yield tokens[first][0], tokens[number][1], label_map.get(label, label)
-                current = None
-
-
-def _split(tag: str) -> tuple[str, str | None]:
-    """(prefix, label); a tag without a prefix is all label, and continues like I."""
-    if tag in ("O", "_", "", "-"):
-        return "O", None
-    return (tag[0], tag[2:]) if tag[1:2] == "-" else ("I", tag)
+def entities(
+    found: Iterable[tuple[int, int, str]], tokens: Tokens, label_map: dict[str, str]
+) -> dict[str, Any]:
+    """Entities on word numbers (first, last, label) as the task's payload on offsets."""
+    spans = {(tokens[a][0], tokens[b][1], label_map.get(label, label)) for a, b, label in found}
+    ordered = sorted(spans, key=lambda span: (span[0], -span[1], span[2]))
+    return {"spans": [{"start": a, "end": b, "label": label} for a, b, label in ordered]}
 
 
 class ConllWriter:
@@ -160,17 +297,7 @@ class ConllWriter:
 
 def with_tokens(record: Record) -> Record:
     """The record with tokens: its own, else our tokeniser's."""
-    if record.tokens is not None:
-        return record
-    return Record(
-        record.text,
-        tuple(tokenize(record.text)),
-        record.annotation,
-        record.external_id,
-        record.meta,
-        record.row,
-        record.split,
-    )
+    return record if record.tokens else replace(record, tokens=tuple(tokenize(record.text)))
 
 
 def word(record: Record, start: int, end: int) -> str:
@@ -215,6 +342,14 @@ def encode_tags(record: Record) -> tuple[list[str], list[str]]:
                 )
             )
         else:
-            tags[first : last + 1] = [f"I-{span['label']}"] * (last + 1 - first)
-            tags[first] = f"B-{span['label']}"
+            label = "_".join(span["label"].split())
+            if list(decode([f"B-{label}"], USUAL)) != [(0, 0, span["label"])]:
+                notes.append(
+                    _(
+                        "The label “%(label)s” cannot be read back from a tag as it is.",
+                        label=span["label"],
+                    )
+                )
+            tags[first : last + 1] = [f"I-{label}"] * (last + 1 - first)
+            tags[first] = f"B-{label}"
     return tags, notes

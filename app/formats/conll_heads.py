@@ -5,16 +5,25 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import IO
 
-from app.errors import InvalidInput
 from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
-from app.formats.columns import Sentence, comment_lines, read_sentences, to_record
+from app.formats.columns import Sentence, comment_lines, peek, read_sentences, unread_columns
 from app.formats.conll import with_tokens, word, word_notes
 from app.formats.conll_srl import off_borders, on_tokens
-from app.formats.propositions import Proposition, long_role, payload, short_role
+from app.formats.conllu import (
+    COLUMNS,
+    Words,
+    global_columns,
+    looks_like_conllu,
+    read_words,
+    unread_misc,
+)
+from app.formats.propositions import Proposition, long_role, payload, short_role, unwritable_role
 from app.i18n import gettext as _
 from app.i18n import mark
 
 _EMPTY = frozenset({"_", "", "_="})
+_NOTHING = ([], *([cell] for cell in _EMPTY))
+_READ = frozenset({"ID", "FORM", "MISC", "FILLPRED", "PRED"})
 
 
 class Conll2009Reader:
@@ -25,6 +34,9 @@ class Conll2009Reader:
     tasks = frozenset({"srl"})
 
     def sniff(self, head: Head, task: str) -> float:
+        rows = [line.split("\t") for line in head.lines if not line.startswith("#")]
+        if rows and all(map(_is_2009, rows)):
+            return 0.96
         return 0.75 if re.search(r"conll-?(?:20)?09", head.name) else 0.0
 
     def read(
@@ -39,7 +51,18 @@ class Conll2009Reader:
                     _("CoNLL-2009 has at least 14 columns; here are %(n)s.", n=width),
                 )
             else:
-                yield _heads(sentence, word_at=1, sense_at=13, first=14)
+                yield _heads(sentence, read_words(sentence, misc=None), _COLUMNS_2009, first=14)
+
+
+def _is_2009(row: list[str]) -> bool:
+    """14 columns, and a predicate's name exactly where one is marked. In CoNLL-U a number, the head, is the seventh."""
+    return (
+        len(row) >= 14
+        and row[0].isdecimal()
+        and not row[6].isdecimal()
+        and row[12] in ("Y", "_")
+        and (row[12] == "Y") == (row[13] not in _EMPTY)
+    )
 
 
 class UpReader:
@@ -50,76 +73,96 @@ class UpReader:
     tasks = frozenset({"srl"})
 
     def sniff(self, head: Head, task: str) -> float:
-        if re.search(r"\.conllup?$|\.conllu\.", head.name):
-            return 0.7
-        first = head.lines[0] if head.lines else ""
-        return 0.5 if first.startswith("#") or first.count("\t") >= 9 else 0.0
+        if "# global.columns" in head.text[:4096] or looks_like_conllu(head):
+            return 0.95
+        return 0.7 if re.search(r"\.conllup?$|\.conllu\.", head.name) else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
+        sample, sentences = peek(
+            read_sentences(stream, options, hash_is_comment=True),
+            lambda sentence: any(map(_names_predicate, sentence.lines)),
+        )
         columns: list[str] | None = None
-        for sentence in read_sentences(stream, options, hash_is_comment=True):
+        names = _conllu_columns(sample)
+        for sentence in sentences:
             if isinstance(sentence, RowProblem):
                 yield sentence
                 continue
-            if "global.columns" in sentence.comments:
-                columns = sentence.comments["global.columns"].split()
-                if "FORM" not in columns:
-                    raise InvalidInput.at(
-                        "file",
-                        _(
-                            "The file has no words (no FORM column): join it with its treebank first."
-                        ),
-                    )
-            # 1-2 is a contraction, 3.1 an empty node: neither is a word.
-            sentence.lines = [line for line in sentence.lines if line[0].isdigit()]
-            if not sentence.lines:
-                yield RowProblem(sentence.row, _("The sentence has no numbered word."))
+            columns = global_columns(sentence) or columns
+            form = 1 if columns is None else columns.index("FORM")
+            misc = 9 if names is COLUMNS or names is _COLUMNS_UP else None
+            if columns is not None:
+                misc = columns.index("MISC") if "MISC" in columns else None
+            words = read_words(sentence, form=form, misc=misc)
+            if isinstance(words, RowProblem):
+                yield words
             elif columns is not None:
-                yield _plus(sentence, columns)
-            elif sentence.comments.get("propbank") == "no-up":
-                yield to_record(sentence, [line[1] for line in sentence.lines])
+                yield _plus(sentence, words, columns)
+            elif (width := min(map(len, words.lines))) < 10:
+                yield RowProblem(
+                    sentence.row, _("CoNLL-U has at least 10 columns; here are %(n)s.", n=width)
+                )
+            elif names is COLUMNS or sentence.comments.get("propbank") == "no-up":
+                yield _unlabelled(words, names)
             else:
-                yield _conllu(sentence)
+                yield _heads(sentence, words, names, first=len(names))
 
 
-def _conllu(sentence: Sentence) -> Record | RowProblem:
-    width = min(map(len, sentence.lines))
-    if width < 10:
-        return RowProblem(
-            sentence.row, _("CoNLL-U has at least 10 columns; here are %(n)s.", n=width)
-        )
-    marks = [line[8] for line in sentence.lines]
-    marked = marks.count("Y")
-    # Two layouts are about: FILLPRED and PRED in place of DEPS and MISC, or the roleset in column 11.
-    if set(marks) <= {"Y", "_"} and marked == sum(line[9] not in _EMPTY for line in sentence.lines):
-        return _heads(sentence, word_at=1, sense_at=9, first=10)
-    if width < 11:
-        return to_record(sentence, [line[1] for line in sentence.lines])
-    return _heads(sentence, word_at=1, sense_at=10, first=11)
+_COLUMNS_2009 = (
+    *("ID", "FORM", "LEMMA", "PLEMMA", "POS", "PPOS", "FEAT", "PFEAT"),
+    *("HEAD", "PHEAD", "DEPREL", "PDEPREL", "FILLPRED", "PRED"),
+)
+_COLUMNS_UP1 = (*COLUMNS[:8], "FILLPRED", "PRED")
+_COLUMNS_UP = (*COLUMNS, "PRED")
 
 
-def _heads(sentence: Sentence, *, word_at: int, sense_at: int, first: int) -> Record | RowProblem:
-    lines = sentence.lines
-    record = to_record(sentence, [line[word_at] for line in lines])
-    if isinstance(record, RowProblem):
-        return record
-    places = [n for n, line in enumerate(lines) if line[sense_at] not in _EMPTY]
-    if any(len(line) < first + len(places) for line in lines):
+def _conllu_columns(sample: list[Sentence]) -> tuple[str, ...]:
+    """Two layouts are about: FILLPRED and PRED in place of DEPS and MISC, or the roleset in column 11. A file without
+    either is CoNLL-U without predicates."""
+    lines = [line for sentence in sample for line in sentence.lines if len(line) >= 10]
+    if any(line[8] == "Y" and line[9] not in _EMPTY for line in lines):
+        return _COLUMNS_UP1
+    return _COLUMNS_UP if any(map(_names_predicate, lines)) else COLUMNS
+
+
+def _names_predicate(line: list[str]) -> bool:
+    return (len(line) > 9 and line[8] == "Y") or (len(line) > 10 and line[10] not in _EMPTY)
+
+
+def _unlabelled(words: Words, names: tuple[str, ...]) -> Record:
+    unused = unread_columns(words.lines, dict(enumerate(names[2:9], 2)))
+    more = _("further columns")
+    width = max(map(len, words.lines))
+    unused += unread_columns(words.lines, dict.fromkeys(range(10, width), more))[:1]
+    return replace(
+        words.record, unused=words.record.unused + unused + unread_misc(words.lines, 9, ())
+    )
+
+
+def _heads(
+    sentence: Sentence, words: Words | RowProblem, names: tuple[str, ...], *, first: int
+) -> Record | RowProblem:
+    """The record of a sentence with the roleset in the column before the first of arguments."""
+    if isinstance(words, RowProblem):
+        return words
+    lines, record = words.lines, words.record
+    places = [n for n, line in enumerate(lines) if line[first - 1 : first] not in _NOTHING]
+    if places and min(map(len, lines)) < first + len(places):
         return RowProblem(
             sentence.row,
             _(
                 "The sentence has %(n)s predicates, but columns for %(m)s.",
                 n=len(places),
-                m=min(map(len, lines)) - first,
+                m=max(0, min(map(len, lines)) - first),
             ),
         )
     propositions = [
         Proposition(
             place,
             place,
-            lines[place][sense_at],
+            lines[place][first - 1],
             [
                 (n, n, long_role(line[first + k]))
                 for n, line in enumerate(lines)
@@ -128,7 +171,17 @@ def _heads(sentence: Sentence, *, word_at: int, sense_at: int, first: int) -> Re
         )
         for k, place in enumerate(places)
     ]
-    return replace(record, annotation=payload(propositions, record.tokens or ()))
+    unread = {n: name for n, name in enumerate(names[: first - 1]) if name not in _READ}
+    width = max(map(len, lines))
+    unread |= dict.fromkeys(range(first + len(places), width), _("columns without a predicate"))
+    unused = tuple(dict.fromkeys(unread_columns(lines, unread)))
+    if names is _COLUMNS_UP:
+        unused += unread_misc(lines, 9, ())
+    return replace(
+        record,
+        annotation=payload(propositions, words.places),
+        unused=record.unused + unused,
+    )
 
 
 def _is_range(first: str, last: str, end: int) -> bool:
@@ -139,17 +192,19 @@ def _is_range(first: str, last: str, end: int) -> bool:
     )
 
 
-def _plus(sentence: Sentence, columns: list[str]) -> Record | RowProblem:
+def _plus(sentence: Sentence, words: Words, columns: list[str]) -> Record | RowProblem:
     """CoNLL-U Plus: `role:first-last|…` at the predicate; spans where the file has them, else heads."""
     place_of = {name: n for n, name in enumerate(columns)}
-    lines = sentence.lines
+    lines, record = words.lines, words.record
     if any(len(line) < len(columns) for line in lines):
         return RowProblem(sentence.row, _("A line has fewer columns than the file says."))
-    record = to_record(sentence, [line[place_of["FORM"]] for line in lines])
-    if isinstance(record, RowProblem):
-        return record
     arguments_at = place_of.get("UP:ARGSPANS", place_of.get("UP:ARGHEADS"))
-    if "UP:PRED" not in place_of or arguments_at is None:
+    has_predicates = "UP:PRED" in place_of and arguments_at is not None
+    read = {*_READ, *(("UP:PRED", "UP:ARGSPANS", "UP:ARGHEADS") if has_predicates else ())}
+    names = {n: name for n, name in enumerate(columns) if name not in read}
+    unused = unread_columns(lines, names) + unread_misc(lines, place_of.get("MISC"), ())
+    record = replace(record, unused=record.unused + unused)
+    if not has_predicates or arguments_at is None:
         return record
     propositions = []
     for n, line in enumerate(lines):
@@ -168,7 +223,7 @@ def _plus(sentence: Sentence, columns: list[str]) -> Record | RowProblem:
                     (int(first) - 1, int(last or first) - 1, long_role(role))
                 )
         propositions.append(proposition)
-    return replace(record, annotation=payload(propositions, record.tokens or ()))
+    return replace(record, annotation=payload(propositions, words.places))
 
 
 class Conll2009Writer:
@@ -223,12 +278,18 @@ def _rows(record: Record) -> tuple[list[list[str]], list[str]]:
         sense = "".join((predicate["sense"] or "").split())
         if not sense:
             notes.append(_("The predicate “%(words)s” has no sense.", words=words))
+        elif sense != predicate["sense"] or sense in _EMPTY:
+            notes.append(
+                _("The sense “%(sense)s” cannot be read back as it is.", sense=predicate["sense"])
+            )
         rows[place[0]][12:14] = ["Y", sense or f"{words.lower().replace(' ', '_')}.XX"]
         column = ["_"] * len(rows)
         for argument in predicate["arguments"]:
             at = on_tokens(record, argument)
             if at is None:
                 notes.append(off_borders(record, argument, argument["role"]))
+            elif problem := unwritable_role(argument["role"]):
+                notes.append(problem)
             elif at[0] != at[1]:
                 said = record.text[argument["start"] : argument["end"]]
                 notes.append(
@@ -238,6 +299,9 @@ def _rows(record: Record) -> tuple[list[list[str]], list[str]]:
                         role=argument["role"],
                     )
                 )
+            elif column[at[0]] != "_":
+                said = record.text[argument["start"] : argument["end"]]
+                notes.append(_("“%(words)s” has two roles of one predicate.", words=said))
             else:
                 column[at[0]] = short_role(argument["role"])
         for row, cell in zip(rows, column, strict=True):

@@ -6,9 +6,24 @@ from dataclasses import replace
 from typing import IO, Any
 
 from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
-from app.formats.columns import Sentence, comment_lines, read_sentences, to_record
+from app.formats.columns import (
+    Sentence,
+    comment_lines,
+    numbered_columns,
+    read_sentences,
+    split_cells,
+    to_record,
+    unread_columns,
+)
 from app.formats.conll import with_tokens, word, word_notes
-from app.formats.propositions import from_brackets, payload, short_role, write_brackets
+from app.formats.propositions import (
+    BRACKETS,
+    from_brackets,
+    payload,
+    short_role,
+    unwritable_role,
+    write_brackets,
+)
 from app.i18n import gettext as _
 from app.i18n import mark
 
@@ -23,10 +38,17 @@ class PropBankReader:
     tasks = frozenset({"srl"})
 
     def sniff(self, head: Head, task: str) -> float:
-        if re.search(r"\.gold_(?:conll|skel)$", head.name):
-            return 0.8
-        cells = head.lines[0].split() if head.lines else []
-        return 0.6 if "(V*" in head.text and len(cells) >= 8 and cells[2].isdigit() else 0.0
+        rows = [split_cells(line) for line in head.lines if not line.startswith("#")]
+        good = sum(
+            len(row) >= _FIRST
+            and row[2].isdecimal()
+            and (row[_ROLESET] == "-" or "." in row[_ROLESET])
+            and all(map(BRACKETS.fullmatch, row[_FIRST:]))
+            for row in rows
+        )
+        if rows and good > 0.9 * len(rows):
+            return 0.93
+        return 0.8 if re.search(r"\.gold_(?:conll|skel)$", head.name) else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
@@ -35,8 +57,18 @@ class PropBankReader:
             if isinstance(sentence, RowProblem):
                 yield sentence
                 continue
-            problem = _uneven(sentence, _FIRST)
-            yield problem or _record(sentence, _WORD, _ROLESET, _FIRST)
+            problem = uneven(sentence, _FIRST)
+            if problem:
+                yield problem
+                continue
+            lines = sentence.lines
+            record = to_record(
+                sentence,
+                [line[_WORD] for line in lines],
+                meta={"document": lines[0][0], "sentence": lines[0][1]},
+                unused=unread_columns(lines, {4: _("part of speech"), 5: _("parse")}),
+            )
+            yield _with_propositions(record, sentence, _WORD, _ROLESET, _FIRST)
 
 
 class Conll2005Reader:
@@ -50,9 +82,11 @@ class Conll2005Reader:
     tasks = frozenset({"srl"})
 
     def sniff(self, head: Head, task: str) -> float:
-        if re.search(r"conll-?(?:20)?05", head.name):
-            return 0.75
-        return 0.55 if "(V*" in head.text else 0.0
+        ends = [split_cells(line)[-1:] for line in head.lines if not line.startswith("#")]
+        in_brackets = sum(bool(end and BRACKETS.fullmatch(end[0])) for end in ends)
+        if "(V*" in head.text and in_brackets > 0.5 * len(ends):
+            return 0.9
+        return 0.75 if re.search(r"conll-?(?:20)?05", head.name) else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
@@ -62,7 +96,7 @@ class Conll2005Reader:
                 yield sentence
                 continue
             first = _first_bracket_column(sentence)
-            problem = _uneven(sentence, 1)
+            problem = uneven(sentence, 1)
             if problem is None and first == 1 < len(sentence.lines[0]):
                 problem = RowProblem(
                     sentence.row,
@@ -70,10 +104,21 @@ class Conll2005Reader:
                         "The file has no words, only propositions: paste the words file before its columns."
                     ),
                 )
-            yield problem or _record(sentence, 0, first - 1, first)
+            if problem:
+                yield problem
+                continue
+            lines = sentence.lines
+            read = {0, first - 2, *range(first - 1, len(lines[0]))}
+            words = [line[0] for line in lines]
+            record = to_record(sentence, words, unused=numbered_columns(lines, read))
+            is_labelled = len(lines[0]) > 1
+            yield (
+                _with_propositions(record, sentence, 0, first - 1, first) if is_labelled else record
+            )
 
 
-def _uneven(sentence: Sentence, least: int) -> RowProblem | None:
+def uneven(sentence: Sentence, least: int) -> RowProblem | None:
+    """What is wrong with the number of columns, if anything is."""
     width = len(sentence.lines[0])
     for offset, line in enumerate(sentence.lines):
         if len(line) != width or width < least:
@@ -96,9 +141,10 @@ def _first_bracket_column(sentence: Sentence) -> int:
     return width
 
 
-def _record(sentence: Sentence, word_at: int, sense_at: int, first: int) -> Record | RowProblem:
+def _with_propositions(
+    record: Record | RowProblem, sentence: Sentence, word_at: int, sense_at: int, first: int
+) -> Record | RowProblem:
     lines = sentence.lines
-    record = to_record(sentence, [line[word_at] for line in lines])
     if isinstance(record, RowProblem):
         return record
     places = [
@@ -178,6 +224,8 @@ def _rows(record: Record) -> tuple[list[list[str]], list[str]]:
             at = on_tokens(record, argument)
             if at is None:
                 notes.append(off_borders(record, argument, argument["role"]))
+            elif problem := unwritable_role(argument["role"]):
+                notes.append(problem)
             elif any(_crosses(at, (a, b)) for a, b, _role in spans):
                 words = record.text[argument["start"] : argument["end"]]
                 notes.append(
@@ -199,16 +247,20 @@ def _crosses(a: tuple[int, int], b: tuple[int, int]) -> bool:
 
 
 def _lemma_and_number(predicate: dict[str, Any], surface: str, notes: list[str]) -> tuple[str, str]:
+    """The two cells that say a predicate's sense and are read back as it."""
     sense = predicate["sense"]
-    if sense is None:
-        return surface.lower() if surface not in ("-", "_") else "x", "-"
-    lemma, _dot, number = sense.rpartition(".")
-    if lemma and number[:1].isdigit() and number.isalnum() and not set(lemma) & {" ", "."}:
-        return lemma, number
-    if lemma and not set(sense) & {" ", "\t"}:
-        return sense, "-"
-    notes.append(_("The sense “%(sense)s” has no lemma and number to write.", sense=sense))
-    return surface.lower(), "-"
+    lemma, _dot, number = (sense or "").rpartition(".")
+    for cells in ((lemma, number), (sense or surface.lower(), "-")):
+        is_read_back = _sense([surface, cells[1], cells[0]], 2, 0) == sense
+        if is_read_back and all(map(_is_cell, cells)) and cells[0] != "-":
+            return cells
+    if sense is not None:
+        notes.append(_("The sense “%(sense)s” has no lemma and number to write.", sense=sense))
+    return "x", "-"
+
+
+def _is_cell(value: str) -> bool:
+    return value.split() == [value] and "*" not in value and value != "_"
 
 
 def on_tokens(record: Record, span: dict[str, Any]) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
 from app.formats.csv_rows import read_rows
 from app.formats.dialect import begins_as_table, sniff_dialect
 from app.formats.encoding import open_text
-from app.formats.shapes import is_one_word_a_line
+from app.formats.one_word_a_line import is_one_word_a_line
 from app.formats.tables import Cells, Table, make_table, read_records, read_sample, table_mapping
 from app.i18n import mark
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.formats.tokens import Tokens
+from app.i18n import gettext as _
 
 _SHORT = re.compile(r"^((?:[CR]-)*)A(?:([0-5A])|M(-.+)?)$")
 _LONG = re.compile(r"^((?:[CR]-)*)ARG(?:([0-5A])|M(-.+)?)$")
+BRACKETS = re.compile(r"(?:\([^()*]+)*\*?\)*")
+"""A cell of a column of spans: `(A0*`, `*`, `*))`, `(GPE)`."""
 _BRACKETS = re.compile(r"\(([^*()]+)|(\*)|(\))")
 
 
@@ -39,6 +42,13 @@ def short_role(role: str) -> str:
         return role
     prefix, number, kind = match.groups()
     return f"{prefix}A{number}" if number else f"{prefix}AM{kind or ''}"
+
+
+def unwritable_role(role: str) -> str | None:
+    """What to say of a role that a column cannot hold; V there means the predicate itself."""
+    if role.split() == [role] and not set(role) & set("()*") and role not in ("V", "_", "-"):
+        return None
+    return _("The role “%(role)s” cannot be written in this format.", role=role)
 
 
 def read_brackets(cells: Sequence[str]) -> list[tuple[int, int, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.errors import InvalidInput
-from app.formats.conll import decode_tags
+from app.formats import tags as tag_schemes
 from app.formats.tokens import Tokens, join, locate
 from app.i18n import gettext as _
 
@@ -56,7 +56,11 @@ def spans_of_tags(
 
 def decode(tags: list[str], tokens: Tokens) -> list[tuple[int, int, str]]:
     """(start, end, label) of what the tags say, as in CoNLL columns."""
-    return list(decode_tags(tags, tokens, {}))
+    scheme = tag_schemes.detect(set(tags)) or tag_schemes.USUAL
+    return [
+        (tokens[first][0], tokens[last][1], label)
+        for first, last, label in tag_schemes.decode(tags, scheme)
+    ]
 
 
 def _tag(tag: str | int) -> str:

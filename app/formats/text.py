@@ -7,7 +7,7 @@ from typing import IO
 from app.formats.base import Head, ReadOptions, Record, RowProblem
 from app.formats.bounds import read_lines, text_problem
 from app.formats.encoding import open_text, unreadable
-from app.formats.shapes import is_one_word_a_line
+from app.formats.one_word_a_line import is_one_word_a_line
 from app.i18n import mark
 
 _MARKUP = re.compile(

@@ -4,7 +4,8 @@ The rule: one space between two words, none where both neighbours are CJK charac
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 _CJK = re.compile(
     "[\u2e80-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff65\U00020000-\U0003ffff]"
@@ -44,3 +45,31 @@ def locate(words: Sequence[str], text: str) -> Tokens | None:
         at = start + len(word)
         tokens.append((start, at))
     return tuple(tokens)
+
+
+def are_tokens(value: Any, text: str, count: int) -> bool:
+    """Whether a value out of a file is that many pairs of start and end, in order, in the text."""
+    if not isinstance(value, list) or len(value) != count:
+        return False
+    end = 0
+    for pair in value:
+        if not (isinstance(pair, list) and len(pair) == 2 and all(type(n) is int for n in pair)):
+            return False
+        if not end <= pair[0] < pair[1] <= len(text):
+            return False
+        end = pair[1]
+    return True
+
+
+def code_points(text: str) -> Callable[[int], int | None]:
+    """From offsets in UTF-16 units, which Java and JavaScript count, to code points; None inside a character or
+    beyond the text."""
+    if len(text) * 2 == len(text.encode("utf-16-le", "surrogatepass")):
+        return lambda unit: unit if 0 <= unit <= len(text) else None
+    place_of = {}
+    unit = 0
+    for place, character in enumerate(text):
+        place_of[unit] = place
+        unit += 1 + (character > "\uffff")
+    place_of[unit] = len(text)
+    return place_of.get
