@@ -2,7 +2,6 @@
 
 import io
 import re
-from collections import Counter
 from contextlib import suppress
 from typing import IO
 
@@ -14,7 +13,7 @@ from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
 from app.formats.conllu import ConlluReader
 from app.formats.delimited import CsvReader, CsvWriter, read_sample, read_table, table_mapping
-from app.formats.encoding import Guess, detect, detect_in
+from app.formats.encoding import detect, detect_in, open_text
 from app.formats.fasttext import FastTextReader
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.magic import SIZE, kind_of, not_text
@@ -106,9 +105,12 @@ def preview(
 ) -> Preview:
     """The first records of a file as this reader takes them. Raises InvalidInput where it cannot at all."""
     reader = READERS[name]
-    guess = Guess("", is_certain=True)
+    encoding, is_certain = "", True
     if name not in _NO_TEXT:
-        guess = detect_in(stream, options.language) if options.encoding is None else Guess(options.encoding, True)
+        lines, encoding = open_text(stream, options.encoding, language=options.language)
+        lines.detach()
+        stream.seek(0)
+        is_certain = options.encoding is not None or detect_in(stream, options.language).is_certain
     columns, mapping = _columns(reader, stream, task, options)
     records: list[Record] = []
     problems: list[RowProblem] = []
@@ -124,7 +126,7 @@ def preview(
                 break
     except InvalidInput as error:
         problems.append(RowProblem(1, error.message))
-    return Preview(name, guess.encoding, guess.is_certain, columns, mapping, records, problems)
+    return Preview(name, encoding, is_certain, columns, mapping, records, problems)
 
 
 def _columns(

@@ -275,7 +275,7 @@ FILES = {
     ("ner", "csv"): "text\tspans\nMia left\t[]\n",
     ("ner", "jsonl"): '{"text": "Mia left"}\n',
     ("ner", "json"): '[{"text": "Mia left"}]\n',
-    ("ner", "text"): "# Notes\n\nMia left the I-5\n",
+    ("ner", "text"): "# Notes\n\nMia left the I-5\nShe came home late, and slept well.\nThen it was over.\n",
     ("srl", "propbank"): "a 0 0 Mia NNP * - - (ARG0*)\na 0 1 left VBD * leave leave.02 (V*)\n",
     ("srl", "conll2005"): "Mia - - (A0*)\nleft 02 leave (V*)\n",
     ("srl", "conll2009"): CONLL_2009,
@@ -284,7 +284,7 @@ FILES = {
     ("srl", "webanno"): WEBANNO,
     ("srl", "csv"): "text\tpredicates\nMia left\t[]\n",
     ("srl", "jsonl"): '{"text": "Mia left"}\n',
-    ("srl", "text"): "# Notes\n\nMia left the I-5\n",
+    ("srl", "text"): "# Notes\n\nMia left the I-5\nShe came home late, and slept well.\nThen it was over.\n",
 }
 
 
