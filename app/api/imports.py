@@ -94,6 +94,9 @@ class PreviewOut(Answer):
 
     format: str
     encoding: str
+    encoding_is_certain: bool = Field(
+        description="False where the encoding is only the most likely one: look at the texts, and name it."
+    )
     columns: dict[str, list[str]] = Field(description="Columns with sample values.")
     mapping: dict[str, str] = Field(description="What the columns are taken for.")
     records: list[RecordOut] = Field(

@@ -106,7 +106,7 @@ class Preview:
     format: str
     encoding: str
     """Empty for what is no text."""
-    is_certain: bool
+    encoding_is_certain: bool
     """False where the encoding is only the most likely one."""
     columns: dict[str, list[str]]
     """Column names with sample values; empty for formats without columns."""

@@ -57,7 +57,7 @@ def read_sentences(
     A line that starts with `#` before a sentence's first word is a comment if it looks like one, or, with
     `hash_is_comment`, in any case; elsewhere it is a word.
     """
-    lines, encoding = open_text(stream, options.encoding)
+    lines, encoding = open_text(stream, options.encoding, language=options.language)
     sentence = Sentence(1)
     hashes: list[tuple[int, str]] = []
     bad: RowProblem | None = None

@@ -47,7 +47,7 @@ class JsonlReader:
 @contextmanager
 def _opened(stream: IO[bytes], options: ReadOptions) -> Iterator[tuple[io.TextIOWrapper, str]]:
     """The stream as text, with its encoding; whoever opened the stream closes it."""
-    lines, encoding = open_text(stream, options.encoding)
+    lines, encoding = open_text(stream, options.encoding, language=options.language)
     try:
         yield lines, encoding
     finally:

@@ -57,7 +57,7 @@ class WebAnnoReader:
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
-        lines, encoding = open_text(stream, options.encoding)
+        lines, encoding = open_text(stream, options.encoding, language=options.language)
         numbered = enumerate(read_lines(lines), 1)
         version = _FORMAT.match(next(numbered, (1, ""))[1])
         if version is None:

@@ -71,6 +71,8 @@ class ImportPreview:
 
     format: str
     encoding: str
+    encoding_is_certain: bool
+    """False where it is only the most likely one."""
     columns: dict[str, list[str]]
     """Column names with sample values; empty for formats without columns."""
     mapping: dict[str, str]
@@ -184,6 +186,7 @@ def checked_preview(found: Preview, project: Project, options: ImportOptions) ->
     return ImportPreview(
         format=found.format,
         encoding=found.encoding,
+        encoding_is_certain=found.encoding_is_certain,
         columns=found.columns,
         mapping=found.mapping,
         records=records,

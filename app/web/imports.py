@@ -246,6 +246,7 @@ def _options(form: Form) -> ImportOptions:
         "delimiter": {"tab": "\t"}.get(text(form, "delimiter"), text(form, "delimiter")) or None,
         "has_header": {"yes": True, "no": False}.get(text(form, "has_header")),
         "label_map": label_map,
+        "sheet": text(form, "sheet") or None,
         "label_separator": text(form, "label_separator") or None,
         "tag_columns": text(form, "tag_columns") or None,
     }

@@ -267,6 +267,13 @@ def test_conllu_without_predicates_is_not_labelled_and_says_what_it_has() -> Non
 
 CONLL_2009 = "1\tleft\t_\t_\t_\t_\t_\t_\t_\t_\t_\t_\tY\tleave.02\t_\n"
 WEBANNO = "#FORMAT=WebAnno TSV 3.2\n\n\n#Text=Hi\n1-1\t0-2\tHi\t\n"
+PROSE = """# Notes
+
+Mia left the I-5
+She came home late, and slept well.
+Then it was over.
+Nobody asked her why she had gone.
+"""
 FILES = {
     ("ner", "conll"): "Mia B-PER\nleft O\n",
     ("ner", "conllu"): conllu(("Mia", "ner=B-PER"), ("left", "ner=O")),
@@ -275,7 +282,10 @@ FILES = {
     ("ner", "csv"): "text\tspans\nMia left\t[]\n",
     ("ner", "jsonl"): '{"text": "Mia left"}\n',
     ("ner", "json"): '[{"text": "Mia left"}]\n',
-    ("ner", "text"): "# Notes\n\nMia left the I-5\nShe came home late, and slept well.\nThen it was over.\n",
+    (
+        "ner",
+        "text",
+    ): PROSE,
     ("srl", "propbank"): "a 0 0 Mia NNP * - - (ARG0*)\na 0 1 left VBD * leave leave.02 (V*)\n",
     ("srl", "conll2005"): "Mia - - (A0*)\nleft 02 leave (V*)\n",
     ("srl", "conll2009"): CONLL_2009,
@@ -284,7 +294,10 @@ FILES = {
     ("srl", "webanno"): WEBANNO,
     ("srl", "csv"): "text\tpredicates\nMia left\t[]\n",
     ("srl", "jsonl"): '{"text": "Mia left"}\n',
-    ("srl", "text"): "# Notes\n\nMia left the I-5\nShe came home late, and slept well.\nThen it was over.\n",
+    (
+        "srl",
+        "text",
+    ): PROSE,
 }
 
 
