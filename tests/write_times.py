@@ -466,6 +466,12 @@ CALLS: tuple[Call, ...] = (
         f"{_P}/versions",
         lambda _s: {"data": {"train": "80", "validation": "10", "test": "10"}},
     ),
+    Call(
+        "POST",
+        f"{_P}/versions/moves",
+        lambda _s: {"data": {"train": "50", "validation": "0", "test": "50"}},
+        200,
+    ),
     Call("POST", f"{_API}/runs", lambda _s: {"json": {"version": 1}}, 202),
     Call("POST", f"{_API}/crossvalidations", lambda _s: {"json": {"version": 1}}, 202),
     Call("POST", f"{_API}/pretrain", _JSON, 202),
