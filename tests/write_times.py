@@ -6,6 +6,7 @@ kept beside it, for what waits inside a transaction without working.
 """
 
 import gc
+import hashlib
 import io
 import time
 import zipfile
@@ -35,7 +36,7 @@ from app.models import (
     new_id,
     now,
 )
-from app.services.versions import data_key, manifest_key
+from app.services.version_files import data_key, manifest_key
 from app.storage import get_storage
 from app.training import FineTuneParams
 from tests.api.conftest import Site
@@ -43,6 +44,13 @@ from tests.factories import PASSWORD, join, make_project, make_user
 
 SAFE = {"GET", "HEAD"}
 ROLESETS, POINTS, PEOPLE = 20_000, 20_000, 20
+
+
+_DATA = (
+    b'{"id":1,"external_id":null,"split":"test","inputs":{"text":"One.","tokens":null},'
+    b'"annotation":{"labels":["positive"]},"meta":{}}\n'
+)
+"""A version of one example."""
 
 
 @dataclass(slots=True)
@@ -268,16 +276,19 @@ class Scene:
                     label_schema=session.get_one(Project, project.id).label_schema,
                     instruction="",
                     counts=counts,
-                    size=10 if number == 1 else None,
-                    sha256="0" * 64 if number == 1 else None,
+                    size=len(_DATA) if number == 1 else None,
+                    sha256=hashlib.sha256(_DATA).hexdigest() if number == 1 else None,
                 )
                 session.add(version)
                 made.append(version)
             session.flush()
             self._version = made[0]
-        for key in (data_key(made[0].id), manifest_key(made[0].id)):
+        for key, content in (
+            (data_key(made[0].id), _DATA),
+            (manifest_key(made[0].id), b"{}\n"),
+        ):
             with get_storage().writing(key) as sink:
-                sink.write(b"{}\n")
+                sink.write(content)
         self._project = project
         self.ids["number"] = 2
         self.ids["search_id"] = self.search(50, points // 50)
@@ -465,6 +476,12 @@ CALLS: tuple[Call, ...] = (
         "POST",
         f"{_P}/versions",
         lambda _s: {"data": {"train": "80", "validation": "10", "test": "10"}},
+    ),
+    Call(
+        "POST",
+        f"{_P}/versions/moves",
+        lambda _s: {"data": {"train": "50", "validation": "0", "test": "50"}},
+        200,
     ),
     Call("POST", f"{_API}/runs", lambda _s: {"json": {"version": 1}}, 202),
     Call("POST", f"{_API}/crossvalidations", lambda _s: {"json": {"version": 1}}, 202),

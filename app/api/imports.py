@@ -208,7 +208,11 @@ def preview_import(
     return PreviewOut.model_validate(found)
 
 
-@router.post("/imports/{import_id}/start", status_code=202)
+@router.post(
+    "/imports/{import_id}/start",
+    status_code=202,
+    responses={409: problem("It was started already, with other options.")},
+)
 def start_import(
     session: Db,
     person: Person,
