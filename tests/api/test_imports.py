@@ -385,3 +385,80 @@ def test_a_file_that_is_no_text_is_refused_as_such(
     job = finish(sent)
     assert job.state == "failed"
     assert "not look like text" in str(job.error)
+
+
+def test_what_is_taken_for_another_label_and_what_is_not_used_is_said(
+    api: TestClient, site: Site, ada: User, project: Project, finish: Finish
+) -> None:
+    path = f"/projects/{project.id}/imports"
+    table = pa.table(
+        {
+            "text": ["Fine.", "Bad.", "So so."],
+            "label": [" Positive", "NEGATIVE", "neutral"],
+            "raw": [b"1", b"2", b"3"],
+            "site": ["a", "b", "c"],
+        }
+    )
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    file = {"file": ("a.parquet", buffer.getvalue())}
+    sent = api.post(path, files=file, data={"start": "false"}).json()
+    preview = api.post(f"{path}/{sent['id']}/preview", json={}).json()
+    assert preview["taken_for"] == {"Positive": "positive", "NEGATIVE": "negative"}
+    assert preview["unused"] == {"raw": 3}
+    assert preview["new_labels"] == []
+    assert [record["annotation"] for record in preview["records"]] == [
+        {"labels": [name]} for name in ("positive", "negative", "neutral")
+    ]
+    assert preview["columns"]["site"] == ["a", "b", "c"]
+    page = site.browser(ada).get(f"/projects/{project.id}/imports/{sent['id']}").text
+    assert "Not used" in page
+    assert "raw (3 rows)" in page
+    started = api.post(f"{path}/{sent['id']}/start", json={}).json()
+    assert finish(started).state == "succeeded"
+    report = api.get(f"{path}/{sent['id']}").json()["report"]
+    assert report["taken_for"] == preview["taken_for"]
+    assert report["unused"] == {"raw": 3}
+    examples = api.get(f"/projects/{project.id}/examples").json()["items"]
+    assert sorted(example["meta"]["site"] for example in examples) == ["a", "b", "c"]
+
+
+def test_the_preview_names_the_rows_that_the_import_would_refuse(
+    api: TestClient, site: Site, ada: User, project: Project, finish: Finish
+) -> None:
+    path = f"/projects/{project.id}/imports"
+    rows = [
+        {"text": "Fine.", "label": "positive", "split": "val", "id": "a-1"},
+        {"text": "Long.", "label": "positive", "id": "x" * 301},
+        {"text": "Odd.", "label": "positive", "split": "holdout"},
+        {"text": "Wide.", "label": "L" * 101},
+    ]
+    content = b"\n".join(orjson.dumps(row) for row in rows)
+    sent = api.post(path, files={"file": ("a.jsonl", content)}, data={"start": "false"}).json()
+    preview = api.post(f"{path}/{sent['id']}/preview", json={}).json()
+    assert [(r["text"], r["split"], r["external_id"]) for r in preview["records"]] == [
+        ("Fine.", "validation", "a-1")
+    ]
+    assert [problem["row"] for problem in preview["problems"]] == [2, 3, 4]
+    page = site.browser(ada).get(f"/projects/{project.id}/imports/{sent['id']}").text
+    assert "holdout" in page
+    assert "a-1" in page
+    started = api.post(f"{path}/{sent['id']}/start", json={"on_error": "skip"}).json()
+    assert finish(started).state == "succeeded"
+    report = api.get(f"{path}/{sent['id']}").json()["report"]
+    assert report["problems"] == preview["problems"]
+
+
+def test_a_file_of_no_known_format_is_refused_and_a_named_format_is_not_guessed(
+    api: TestClient, project: Project
+) -> None:
+    path = f"/projects/{project.id}/imports"
+    page = b"<html>\n<body>\n<p>Hello.</p>\n</body>\n</html>\n"
+    refused = api.post(path, files={"file": ("a.html", page)})
+    assert refused.status_code == 422
+    assert "JSON Lines" in refused.json()["detail"]
+    assert count(Import) == 0
+    named = api.post(
+        path, files={"file": ("a.html", page)}, data={"options": orjson.dumps({"format": "text"})}
+    )
+    assert named.status_code == 202, named.text
