@@ -238,6 +238,12 @@ def freeze(
             help="Per cents, such as 80/10/10; the last version's, if not given.",
         ),
     ] = None,
+    split_anew: Annotated[
+        bool,
+        typer.Option(
+            help="Split all examples anew; else those of the version before stay in their splits."
+        ),
+    ] = False,
     who: As = None,
 ) -> None:
     """Freeze what is labelled into a new version."""
@@ -247,7 +253,9 @@ def freeze(
         with session_scope(read_only=True) as session:
             project_id = find_project(session, actor, project).id
         with session_scope() as session:
-            made = versions.create(session, actor, project_id, note=note, split=percent)
+            made = versions.create(
+                session, actor, project_id, note=note, split=percent, keep_splits=not split_anew
+            )
         job = see_through(made.job_id, f"version {made.number}")
         if job.state != "succeeded":
             complain(job.error or "The freeze was cancelled.")
@@ -256,6 +264,8 @@ def freeze(
             version = versions.ready(session, actor, project_id, made.number)
         parts = ", ".join(f"{n} {name}" for name, n in version.counts["splits"].items())
         say(f"Version {version.number}: {version.counts['examples']} examples ({parts})")
+        for move in version.counts["moves"]:
+            say(f"{move['examples']} examples moved from {move['before']} to {move['after']}.")
         say(f"SHA-256 {version.sha256}")
 
 

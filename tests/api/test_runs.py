@@ -69,7 +69,7 @@ def test_parameters_are_checked_before_anything_starts(
 def test_a_version_without_training_examples_trains_nothing(
     api: TestClient, project: Project, ada: User
 ) -> None:
-    freeze(project, ada, split=SplitPercent(train=0, validation=50, test=50))
+    freeze(project, ada, split=SplitPercent(train=0, validation=50, test=50), keep_splits=False)
     refused = api.post(f"/projects/{project.id}/runs", json={"version": 2})
     assert refused.status_code == 422
     assert "training examples" in refused.json()["detail"]

@@ -115,7 +115,9 @@ def test_a_version_without_validation_is_not_searched_on(
 ) -> None:
     with session_scope(read_only=True) as session:
         owner = session.query(User).one()
-    freeze(quick_project, owner, split=SplitPercent(train=100, validation=0, test=0))
+    freeze(
+        quick_project, owner, split=SplitPercent(train=100, validation=0, test=0), keep_splits=False
+    )
     refused = start(quick_api, quick_project, {"epochs": [1, 2]}, version=2)
     assert refused.status_code == 422
     assert "validation" in refused.json()["detail"]

@@ -298,3 +298,15 @@ def test_a_database_that_fills_the_disk_is_one_sentence(
     with pytest.raises(typer.Exit), plain_errors():
         small.execute("CREATE TABLE more (id INTEGER)")
     assert "The disk is full" in capsys.readouterr().err
+
+
+def test_splits_are_kept_unless_all_are_to_be_split_anew(
+    annotune: Annotune, ada: User, project: Project
+) -> None:
+    fill(project, ada, labelled_rows([(f"Review {n}.", "positive") for n in range(40)]))
+    first = annotune("freeze", project.id, "--split", "100/0/0")
+    assert "(40 train, 0 validation, 0 test)" in first.output
+    kept = annotune("freeze", project.id, "--split", "0/0/100")
+    assert "(40 train, 0 validation, 0 test)" in kept.output
+    anew = annotune("freeze", project.id, "--split", "0/0/100", "--split-anew")
+    assert "40 examples moved from train to test." in anew.output

@@ -243,7 +243,7 @@ def test_predictions_are_scored_as_glue_scores_them(annotune: Annotune, tmp_path
 
 
 def test_a_search_is_counted_then_queued(annotune: Annotune, project: Project, ada: User) -> None:
-    freeze(project, ada, split=SplitPercent(train=50, validation=50, test=0))
+    freeze(project, ada, split=SplitPercent(train=50, validation=50, test=0), keep_splits=False)
     words = ("search", project.id, "--set", "learning_rate=1e-4,3e-4", "--set", "epochs=2")
     counted = annotune(*words, "--count")
     assert (counted.stdout, count(Run)) == ("2 runs\n", 0), counted.stderr
