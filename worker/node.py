@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 
 from app import devices
+from app.models import now
 from app.services.jobs import Device
 
 _facts: dict[str, Any] = {}
@@ -26,6 +27,7 @@ def identify(name: str, queues: Sequence[str], concurrency: int) -> None:
         device_kind=devices.kind_of(gpus),
         device=devices.describe(gpus),
         version=version("annotune"),
+        started_at=now(),
     )
 
 
@@ -43,8 +45,8 @@ def device_kind() -> Device:
 def facts() -> dict[str, Any]:
     """What is told of it, with the memory as it is now."""
     memory = psutil.virtual_memory()
-    now: dict[str, Any] = {"memory_total": memory.total, "memory_available": memory.available}
+    free: dict[str, Any] = {"memory_total": memory.total, "memory_available": memory.available}
     if device_kind() == "cuda" and (gpus := devices.gpus()):
-        now["gpu_memory_total"] = sum(gpu.memory_total for gpu in gpus)
-        now["gpu_memory_available"] = sum(gpu.memory_available for gpu in gpus)
-    return _facts | now
+        free["gpu_memory_total"] = sum(gpu.memory_total for gpu in gpus)
+        free["gpu_memory_available"] = sum(gpu.memory_available for gpu in gpus)
+    return _facts | free

@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.console import complain, plain_errors, say
+from app.db import session_scope
+from app.services import audit
 from app.services import backup as backups
 from app.services.backup import Manifest
 
@@ -25,6 +28,7 @@ def back_up(folder: Folder) -> None:
     3 when files were lost before, so that the backup lacks them."""
     with plain_errors():
         manifest = backups.create(folder, say)
+        _note(folder)
         say(f"{_summary(manifest)} are in {folder}.")
         _warn(manifest)
     if manifest.missing:
@@ -49,6 +53,17 @@ def restore(
                 f"{_summary(manifest)} are restored, as of {manifest.created_at:%Y-%m-%d %H:%M} UTC."
             )
         _warn(manifest)
+
+
+def _note(folder: Path) -> None:
+    """Write into the audit log that all data was taken away."""
+    try:
+        with session_scope() as session:
+            audit.record(session, user_id=None, action="backup.create", subject=folder.name)
+    except (
+        SQLAlchemyError
+    ) as error:  # as in a database of an earlier version: the backup itself is good
+        complain(f"The audit log could not be written: {getattr(error, 'orig', None) or error}")
 
 
 def _summary(manifest: Manifest) -> str:

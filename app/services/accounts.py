@@ -114,7 +114,10 @@ def set_active(session: Session, actor: Actor, user_id: str, *, active: bool) ->
     if not active:
         _end_everything(session, user_id)
     audit.record(
-        session, user_id=actor.user_id, action="user.active", subject=user.email, active=active
+        session,
+        user_id=actor.user_id,
+        action="user.reopen" if active else "user.close",
+        subject=user.email,
     )
 
 

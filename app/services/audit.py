@@ -16,6 +16,7 @@ from app.services.access import Actor, require_admin
 
 ACTIONS = {
     "audit.export": mark("downloaded the audit log"),
+    "backup.create": mark("made a backup of everything"),
     "frames.clear": mark("emptied the frame inventory"),
     "frames.load": mark("loaded frames from %(subject)s"),
     "import.cancel": mark("stopped the import of %(subject)s"),
@@ -39,11 +40,12 @@ ACTIONS = {
     "search.delete": mark("deleted %(subject)s"),
     "token.create": mark("made the API token %(subject)s"),
     "token.revoke": mark("revoked the API token %(subject)s"),
-    "user.active": mark("closed or reopened the account %(subject)s"),
+    "user.close": mark("closed the account %(subject)s"),
     "user.create": mark("made the account %(subject)s"),
     "user.logout_everywhere": mark("logged out everywhere"),
     "user.password": mark("changed their password"),
     "user.password_reset": mark("gave %(subject)s a new password"),
+    "user.reopen": mark("opened the account %(subject)s again"),
     "user.setup": mark("made the first account"),
     "version.cancel": mark("stopped version %(subject)s"),
     "version.create": mark("froze version %(subject)s"),

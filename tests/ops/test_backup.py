@@ -21,7 +21,7 @@ from app.cli import command_line
 from app.cli.up import _only_one
 from app.db import session_scope
 from app.main import create_app
-from app.models import Annotation, Base, DatasetVersion, Import, Project, User, now
+from app.models import Annotation, AuditEntry, Base, DatasetVersion, Import, Project, User, now
 from app.services.version_files import data_key
 from app.settings import get_settings
 from app.storage import get_storage
@@ -251,8 +251,12 @@ def test_it_refuses_a_folder_with_something_in_it(project: Project, tmp_path: Pa
 def test_what_is_there_is_replaced_only_if_told(
     project: Project, ada: User, tmp_path: Path
 ) -> None:
-    succeed("backup", tmp_path / "backup")
     before = counts()
+    succeed("backup", tmp_path / "backup")
+    with session_scope(read_only=True) as session:
+        newest = session.query(AuditEntry).order_by(AuditEntry.id.desc()).first()
+    assert newest is not None
+    assert newest.action == "backup.create"
     make_user("Later")
     db.dispose()
     done = annotune("restore", tmp_path / "backup")
