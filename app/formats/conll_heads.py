@@ -13,7 +13,7 @@ from app.formats.conllu import (
     COLUMNS,
     Words,
     global_columns,
-    looks_like_conllu,
+    how_sure_of_conllu,
     read_words,
     unread_misc,
 )
@@ -73,9 +73,7 @@ class UpReader:
     tasks = frozenset({"srl"})
 
     def sniff(self, head: Head, task: str) -> float:
-        if "# global.columns" in head.text[:4096] or looks_like_conllu(head):
-            return 0.95
-        return 0.7 if re.search(r"\.conllup?$|\.conllu\.", head.name) else 0.0
+        return how_sure_of_conllu(head)
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

@@ -33,13 +33,15 @@ _MAX_TAGS = 5_000
 _PART = re.compile(r"\[\d+/\d+\]")
 
 
-def looks_like_conllu(head: Head) -> bool:
-    """Whether the lines that are no comments have CoNLL-U's ten columns at least, with a number for the head."""
+def how_sure_of_conllu(head: Head) -> float:
+    """As `sniff`: columns that are named, or lines with CoNLL-U's ten columns at least and a number for the head."""
     rows = [line.split("\t") for line in head.lines if not line.startswith("#")]
     good = sum(
         len(row) >= 10 and bool(_ID.fullmatch(row[0]) and _NUMBER.fullmatch(row[6])) for row in rows
     )
-    return bool(rows) and good > 0.9 * len(rows)
+    if "# global.columns" in head.text[:4096] or (rows and good > 0.9 * len(rows)):
+        return 0.95
+    return 0.7 if re.search(r"\.conllup?$|\.conllu\.", head.name) else 0.0
 
 
 def global_columns(sentence: Sentence) -> list[str] | None:
@@ -136,9 +138,7 @@ class ConlluReader:
     tasks = frozenset({"ner"})
 
     def sniff(self, head: Head, task: str) -> float:
-        if "# global.columns" in head.text[:4096] or looks_like_conllu(head):
-            return 0.95
-        return 0.7 if re.search(r"\.conllup?$|\.conllu\.", head.name) else 0.0
+        return how_sure_of_conllu(head)
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions

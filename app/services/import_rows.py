@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from pydantic import Field
@@ -65,21 +65,10 @@ class Report:
         return vars(self) | {"labels": sorted(self.labels)}
 
 
-@dataclass(frozen=True, slots=True)
-class ImportPreview:
-    """The beginning of a file as it will be imported."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPreview(Preview):
+    """The beginning of a file as it will be imported: the good rows as they will be stored, the others as problems."""
 
-    format: str
-    encoding: str
-    encoding_is_certain: bool
-    """False where it is only the most likely one."""
-    columns: dict[str, list[str]]
-    """Column names with sample values; empty for formats without columns."""
-    mapping: dict[str, str]
-    """What the columns are taken for."""
-    records: list[Record]
-    """The good ones of the first rows, as they will be stored."""
-    problems: list[RowProblem]
     unused: dict[str, int]
     """What these rows hold that is neither read nor kept beside the text, with the number of rows."""
     new_labels: list[str]
@@ -183,14 +172,13 @@ def checked_preview(found: Preview, project: Project, options: ImportOptions) ->
         for record, _inputs, annotation in checker.check(found.records, report)
     ]
     wrong = [RowProblem(p["row"], p["message"], p["column"]) for p in report.problems]
+    as_read = {part.name: getattr(found, part.name) for part in fields(found)}
     return ImportPreview(
-        format=found.format,
-        encoding=found.encoding,
-        encoding_is_certain=found.encoding_is_certain,
-        columns=found.columns,
-        mapping=found.mapping,
-        records=records,
-        problems=sorted([*found.problems, *wrong], key=lambda problem: problem.row),
+        **as_read
+        | {
+            "records": records,
+            "problems": sorted([*found.problems, *wrong], key=lambda problem: problem.row),
+        },
         unused=dict(report.unused),
         new_labels=checker.new_labels,
         taken_for=checker.taken_for,

@@ -106,13 +106,7 @@ def create(
     _take_state(session, version, project)
     session.add(version)
     session.flush()
-    audit.record(
-        session,
-        user_id=actor.user_id,
-        action="version.create",
-        project_id=project_id,
-        subject=str(version.number),
-    )
+    _note_created(session, actor, version)
     return version
 
 
@@ -123,13 +117,7 @@ def retry(session: Session, actor: Actor, project_id: str, number: int) -> Datas
     version, job = get(session, actor, project_id, number)
     jobs.restart(session, job)
     _take_state(session, version, project)
-    audit.record(
-        session,
-        user_id=actor.user_id,
-        action="version.create",
-        project_id=project_id,
-        subject=str(version.number),
-    )
+    _note_created(session, actor, version)
     return version
 
 
@@ -138,6 +126,16 @@ def cancel(session: Session, actor: Actor, project_id: str, number: int) -> None
     project_for(session, actor, project_id, "manager", write=True)
     _version, job = get(session, actor, project_id, number)
     jobs.request_cancel(session, job)
+
+
+def _note_created(session: Session, actor: Actor, version: DatasetVersion) -> None:
+    audit.record(
+        session,
+        user_id=actor.user_id,
+        action="version.create",
+        project_id=version.project_id,
+        subject=str(version.number),
+    )
 
 
 def _take_state(session: Session, version: DatasetVersion, project: Project) -> None:

@@ -1,11 +1,37 @@
 """What people do in a project, through the API."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from fastapi.testclient import TestClient
 
-from app.models import Project
+from app.models import Project, User
+from tests.api.conftest import Site
+from tests.factories import fill, join, make_project, make_user, open_rows
+
+Call = Callable[..., TestClient]
+
+
+@pytest.fixture
+def project(ada: User) -> Project:
+    """Six sentences to be labelled."""
+    made = make_project(ada)
+    fill(made, ada, open_rows(6))
+    return made
+
+
+@pytest.fixture
+def call(site: Site, project: Project, ada: User) -> Call:
+    """`call("Bo")` is a program of Bo's, an annotator; `call("Cy", "reviewer")` of Cy's."""
+
+    def make(name: str, role: str = "annotator") -> TestClient:
+        person = make_user(name)
+        join(project, ada, **{role: person})
+        return site.caller(person)
+
+    return make
 
 
 def take(api: TestClient, project: Project, **wish: Any) -> dict[str, Any]:

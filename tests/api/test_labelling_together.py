@@ -1,7 +1,6 @@
 """Several people on one project: nobody's words are taken away unasked, and nobody is stuck."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,38 +11,16 @@ from sqlalchemy import update
 from app.db import session_scope
 from app.models import Annotation, Example, Project, User, now
 from tests.api.conftest import Site
-from tests.api.people import look, say, take
+from tests.api.people import Call, call, look, project, say, take
 from tests.factories import (
     count,
     fill,
     freeze,
-    join,
     labelled_rows,
     make_project,
-    make_user,
-    open_rows,
 )
 
-Call = Callable[..., TestClient]
-
-
-@pytest.fixture
-def project(ada: User) -> Project:
-    made = make_project(ada)
-    fill(made, ada, open_rows(6))
-    return made
-
-
-@pytest.fixture
-def call(site: Site, project: Project, ada: User) -> Call:
-    """`call("Bo")` is a program of Bo's, an annotator; `call("Cy", "reviewer")` of Cy's."""
-
-    def make(name: str, role: str = "annotator") -> TestClient:
-        person = make_user(name)
-        join(project, ada, **{role: person})
-        return site.caller(person)
-
-    return make
+__all__ = ["call", "project"]
 
 
 def end_leases() -> None:

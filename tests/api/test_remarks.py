@@ -1,6 +1,5 @@
 """Proposals and comments are found by whom they are for, and by nobody else."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,28 +10,11 @@ from app.db import get_engine, session_scope
 from app.models import Annotation, Contribution, Example, Project, Remark, User, now
 from app.models.base import JsonType
 from tests.api.conftest import Site
-from tests.api.people import look, say
+from tests.api.people import Call, call, look, project, say
 from tests.api.test_queue_plans import MAX_ROWS, MAX_STEPS, costs
-from tests.factories import fill, join, make_project, make_user, open_rows
+from tests.factories import join, make_project, make_user
 
-Call = Callable[..., TestClient]
-
-
-@pytest.fixture
-def project(ada: User) -> Project:
-    made = make_project(ada)
-    fill(made, ada, open_rows(6))
-    return made
-
-
-@pytest.fixture
-def call(site: Site, project: Project, ada: User) -> Call:
-    def make(name: str, role: str = "annotator") -> TestClient:
-        person = make_user(name)
-        join(project, ada, **{role: person})
-        return site.caller(person)
-
-    return make
+__all__ = ["call", "project"]
 
 
 def rows(api: TestClient, project: Project, **query: Any) -> list[dict[str, Any]]:
