@@ -37,6 +37,10 @@ class RejectedRow(Answer):
 class ReportOut(Answer):
     """What an import found."""
 
+    encoding: str = Field("", description="How its bytes were read; empty for what is no text.")
+    encoding_is_certain: bool = Field(
+        True, description="False where another encoding is nearly as likely: look at the texts."
+    )
     read: int = Field(0, description="Good rows.")
     labelled: int = Field(0, description="Of these, rows with an annotation.")
     duplicates: int = Field(0, description="Texts that were there already.")

@@ -90,7 +90,11 @@ def import_(
     ] = None,
     mapping: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="WHAT=COLUMN", help="Such as text=review; may be repeated."),
+        typer.Option(
+            "--map",
+            metavar="WHAT=COLUMN",
+            help="Such as text=review, or split= for none; may be repeated.",
+        ),
     ] = None,
     labels: Annotated[
         list[str] | None,
@@ -135,7 +139,7 @@ def import_(
     """Import a file: all of it, or nothing."""
     read = {
         "encoding": encoding,
-        "columns": _pairs(mapping, "--map"),
+        "columns": _pairs(mapping, "--map", may_be_empty=True),
         "label_map": _pairs(labels, "--label"),
         "label_separator": label_separator,
         "delimiter": "\t" if delimiter == "tab" else delimiter,
@@ -173,6 +177,11 @@ def import_(
             f"{report['read']} rows read as {row.format}: {report['labelled']} with an annotation, "
             f"{report['duplicates']} with a text that was there already, {report['rejected']} wrong."
         )
+        if not report["encoding_is_certain"]:
+            complain(
+                f"The encoding {report['encoding']} is a guess. If letters are wrong, take the import back and name "
+                "another with --encoding."
+            )
         if report["new_labels"]:
             say(f"New labels: {', '.join(report['new_labels'])}")
         if report["taken_for"]:
@@ -183,11 +192,11 @@ def import_(
             say(f"Not used: {unused}")
 
 
-def _pairs(words: list[str] | None, option: str) -> dict[str, str]:
+def _pairs(words: list[str] | None, option: str, *, may_be_empty: bool = False) -> dict[str, str]:
     """What `a=b` words say. Raises BadParameter."""
     pairs = [word.partition("=") for word in words or ()]
     for key, equals, value in pairs:
-        if not (key and equals and value):
+        if not (key and equals and (value or may_be_empty)):
             raise typer.BadParameter(f"{key or value}: write NAME=VALUE.", param_hint=option)
     return {key: value for key, _equals, value in pairs}
 

@@ -13,7 +13,7 @@ from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
 from app.formats.conllu import ConlluReader
 from app.formats.delimited import CsvReader, CsvWriter, read_sample, read_table, table_mapping
-from app.formats.encoding import detect, detect_in, open_text
+from app.formats.encoding import Guess, detect, detect_in, open_text
 from app.formats.fasttext import FastTextReader
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.magic import SIZE, kind_of, not_text
@@ -100,17 +100,24 @@ def _head_text(head: bytes, language: str | None) -> str:
     return data.decode(detect(data, language).encoding, errors="replace").lstrip("\ufeff")
 
 
+def encoding_of(stream: IO[bytes], name: str, options: ReadOptions) -> Guess:
+    """The encoding that this reader takes a file to be in; an empty one for what is no text. Leaves the stream at its
+    beginning. Raises InvalidInput for a file of another kind."""
+    if name in _NO_TEXT:
+        return Guess("")
+    lines, encoding = open_text(stream, options.encoding, language=options.language)
+    lines.detach()
+    stream.seek(0)
+    is_certain = options.encoding is not None or detect_in(stream, options.language).is_certain
+    return Guess(encoding, is_certain)
+
+
 def preview(
     stream: IO[bytes], name: str, task: str, options: ReadOptions, *, limit: int = 20
 ) -> Preview:
     """The first records of a file as this reader takes them. Raises InvalidInput where it cannot at all."""
     reader = READERS[name]
-    encoding, is_certain = "", True
-    if name not in _NO_TEXT:
-        lines, encoding = open_text(stream, options.encoding, language=options.language)
-        lines.detach()
-        stream.seek(0)
-        is_certain = options.encoding is not None or detect_in(stream, options.language).is_certain
+    guess = encoding_of(stream, name, options)
     columns, mapping = _columns(reader, stream, task, options)
     records: list[Record] = []
     problems: list[RowProblem] = []
@@ -126,7 +133,7 @@ def preview(
                 break
     except InvalidInput as error:
         problems.append(RowProblem(1, error.message))
-    return Preview(name, encoding, is_certain, columns, mapping, records, problems)
+    return Preview(name, guess.encoding, guess.is_certain, columns, mapping, records, problems)
 
 
 def _columns(
@@ -157,6 +164,7 @@ __all__ = [
     "ReadOptions",
     "Record",
     "RowProblem",
+    "encoding_of",
     "guess_format",
     "preview",
 ]

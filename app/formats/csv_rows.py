@@ -29,7 +29,7 @@ def read_rows(lines: io.TextIOBase, dialect: Dialect) -> Iterator[Row | RowProbl
     source = _Lines(lines)
     for _line in islice(source, dialect.skipped):
         source.begin_row()
-    reader = csv.reader(source, **dialect.parameters())  # type: ignore[arg-type]
+    reader = dialect.reader(source)
     try:
         while True:
             try:

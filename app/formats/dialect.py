@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -19,6 +19,8 @@ Quotes = Literal["doubled", "escaped", "bare"]
 _DELIMITERS = "\t,;|"
 _LINES = 200
 _SEP = re.compile(r"\ufeff?sep=(.)\r?\n?$")
+_LONE = re.compile(r"\\\\|\\(?!\")")
+"""Two backslashes, which stand for one, or one before anything but a quotation mark."""
 _TAB_AHEAD = 0.3
 """Tabs are hardly ever anything else."""
 
@@ -33,14 +35,20 @@ class Dialect:
     skipped: int = 0
     """Lines before the first row: Excel's `sep=;`."""
 
-    def parameters(self) -> dict[str, object]:
-        """For `csv.reader`. Strict: what it would bend in silence is an error."""
+    def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """The rows of these lines. Strict: what would be bent in silence raises csv.Error."""
         if self.quotes == "bare":
-            return {"delimiter": self.delimiter, "quoting": csv.QUOTE_NONE}
+            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
         if self.quotes == "escaped":
-            escape = {"doublequote": False, "escapechar": "\\"}
-            return {"delimiter": self.delimiter, "strict": True} | escape
-        return {"delimiter": self.delimiter, "strict": True}
+            # A backslash before anything but a quotation mark is one: that of a path, or of a formula.
+            return csv.reader(
+                (_LONE.sub(r"\\\\", line) for line in lines),
+                delimiter=self.delimiter,
+                strict=True,
+                doublequote=False,
+                escapechar="\\",
+            )
+        return csv.reader(lines, delimiter=self.delimiter, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ def _best_quotes(lines: list[str], delimiter: str, skipped: int) -> _Trial:
 
 
 def _try(lines: list[str], dialect: Dialect) -> _Trial:
-    reader = csv.reader(iter(lines), **dialect.parameters())  # type: ignore[arg-type]
+    reader = dialect.reader(iter(lines))
     rows: list[list[str]] = []
     errors = 0
     while True:

@@ -98,6 +98,8 @@ def read_fields(
         del roles["external_id"]  # no name; it stays among the rest, too
     if "label" not in shaped.roles:
         roles["label"] = label_column(row, roles, task, options, words)
+        if task != "sentiment" and words is not None and not roles["label"]:
+            _check_no_tags(row, words)
     payload = shaped.payload
     unused: tuple[str, ...] = ()
     if payload is None and (column := roles.get("label")):
@@ -193,6 +195,21 @@ def label_column(
         return twin if _is_empty(row[column]) and not _is_empty(row.get(twin)) else column
     others = [column for column in columns if fold(column) not in _TAGS]
     return next((column for column in others if not _is_empty(row[column])), "")
+
+
+def _check_no_tags(row: Mapping[str, Any], words: Sequence[str]) -> None:
+    """Raises InvalidInput for tags that cannot be those of the words, which would be lost else."""
+    for column, value in row.items():
+        if fold(column) in _TAGS - {"tags"} and isinstance(value, list) and value:
+            raise InvalidInput.at(
+                column,
+                _(
+                    "“%(name)s” has %(n)s values for %(m)s words: each word needs one tag.",
+                    name=column,
+                    n=len(value),
+                    m=len(words),
+                ),
+            )
 
 
 def _is_empty(value: Any) -> bool:

@@ -80,7 +80,7 @@ def sample_columns(
     """(columns with sample values, what they are taken for) of the first rows; nothing where no column can be chosen,
     since the rows have the shape of a tool's."""
     columns: dict[str, list[str]] = {}
-    first = list(islice(rows, limit))
+    first = [row for row in islice(rows, limit) if row.problem is None]
     if any(find_shape(row.value, options) for row in first):
         return {}, {}
     objects = [row.value for row in first if isinstance(row.value, dict)]
@@ -103,9 +103,12 @@ def _label_column(row: Mapping[str, Any], task: str, options: ReadOptions) -> st
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, list | dict):
+    if not isinstance(value, list | dict):
+        return str(value)[:_CELL]
+    try:
         return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()[:_CELL]
-    return str(value)[:_CELL]
+    except (TypeError, ValueError):  # it cannot be stored either: its row is named
+        return "…"
 
 
 def _fields(row: Any, task: str, options: ReadOptions, mapping: Mapping[str, str] | None) -> Fields:

@@ -41,7 +41,10 @@ def spans_of_tags(
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """(spans, names of what is left out). A number without a name is a label itself, and 0 is none; `label_map` may
     name it: {"1": "B-PER"}."""
-    visible = [tag for tag, word in zip(tags, words, strict=True) if word.strip()]
+    pairs = list(zip(tags, words, strict=True))
+    if any(not word.strip() and tag not in (0, *tag_schemes.OUTSIDE) for tag, word in pairs):
+        raise InvalidInput.at(column, _("A tag of an entity stands at a word that is empty."))
+    visible = [tag for tag, word in pairs if word.strip()]
     named = [label_map.get(str(tag), tag) for tag in visible]
     nameless = any(isinstance(tag, int) and tag > 0 for tag in named)
     spans = [

@@ -43,6 +43,9 @@ class ImportOptions(StrictModel):
 class Report:
     """What has been read so far."""
 
+    encoding: str = ""
+    """Empty for what is no text."""
+    encoding_is_certain: bool = True
     read: int = 0
     labelled: int = 0
     duplicates: int = 0

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.db import session_scope
 from app.errors import Conflict, InvalidInput, NotFound, TooLarge
-from app.formats import READERS, ReadOptions, guess_format
+from app.formats import READERS, ReadOptions, encoding_of, guess_format
 from app.formats import preview as preview_format
 from app.formats.base import Record, RowProblem
 from app.formats.bounds import batched
@@ -272,7 +272,10 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     report = Report(new_labels=checker.new_labels, taken_for=checker.taken_for)
     batches = Batches()
     with get_storage().reading(f"uploads/{row.id}") as stream:
-        records = READERS[row.format].read(stream, project.task, _read_options(project, options))
+        read = _read_options(project, options)
+        guess = encoding_of(stream, row.format, read)
+        report.encoding, report.encoding_is_certain = guess.encoding, guess.is_certain
+        records = READERS[row.format].read(stream, project.task, read)
         for batch in _batches(records):
             good = list(checker.check(batch, report))
             while good:

@@ -310,3 +310,14 @@ def test_splits_are_kept_unless_all_are_to_be_split_anew(
     assert "(40 train, 0 validation, 0 test)" in kept.output
     anew = annotune("freeze", project.id, "--split", "0/0/100", "--split-anew")
     assert "40 examples moved from train to test." in anew.output
+
+
+def test_a_guessed_encoding_is_said(annotune: Annotune, tmp_path: Path, project: Project) -> None:
+    file = tmp_path / "a.csv"
+    file.write_bytes(
+        "text,label\nI love this film by 张艺谋,positive\nBad,negative\n".encode("gbk")
+    )
+    done = annotune("import", project.id, file)
+    assert "is a guess" in done.output
+    named = annotune("import", project.id, file, "--encoding", "gbk")
+    assert "is a guess" not in named.output

@@ -10,8 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.formats.base import ReadOptions
+from app.formats.bounds import parse_json
+from app.formats.headers import NAMES, fold
 from app.formats.shapes.base import Shaped
 
+_FIXED = frozenset(
+    {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"}
+)
+"""What every row has besides its data and what was said of it."""
 MARKS = frozenset({"annotator"})
 
 
@@ -25,15 +31,28 @@ def matches(row: Any, options: ReadOptions) -> bool:
 
 
 def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
-    """The label is what has the form of this task's, whatever the control is called; else the last thing said."""
+    """The label is what has the form of this task's, whatever the control is called; else the only word that was said.
+    Of several words, the names of the columns decide."""
     has_form = _FORMS.get(task)
-    found = next((name for name in row if has_form and has_form(row[name])), None)
+    found = next((name for name in row if has_form and has_form(_parsed(row[name]))), None)
     if found is not None:
         return Shaped(row, {"label": found})
-    names = list(row)
-    last = names[max(0, names.index("annotator") - 1)]
-    is_word = task == "sentiment" and last not in ("id", "text") and isinstance(row[last], str)
-    return Shaped(row, {"label": last} if is_word else {})
+    if task != "sentiment":
+        return Shaped(row)
+    text = options.columns.get("text")
+    said = [name for name in row if name not in _FIXED and name != text]
+    words = [n for n in said if fold(n) not in NAMES["text"] and isinstance(row[n], str)]
+    return Shaped(row, {"label": words[0]} if len(words) == 1 else {})
+
+
+def _parsed(value: Any) -> Any:
+    """A cell of CSV may hold JSON."""
+    if not isinstance(value, str) or not value.startswith(("[", "{")):
+        return value
+    try:
+        return parse_json(value)
+    except ValueError:
+        return value
 
 
 def _are_spans(value: Any) -> bool:

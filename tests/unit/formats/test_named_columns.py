@@ -243,3 +243,27 @@ def test_rows_of_a_tool_have_no_columns_to_choose() -> None:
 def test_a_file_that_is_no_json_is_refused() -> None:
     with pytest.raises(InvalidInput):
         read("json", "ner", b'"a text"')
+
+
+def test_tags_that_fit_no_words_make_a_wrong_row_and_no_unlabelled_one() -> None:
+    rows = (
+        b'{"tokens": ["Ann", "met"], "ner_tags": ["B-PER"]}\n'
+        b'{"tokens": ["Ann", "met"], "ner_tags": ["B-PER", null]}\n'
+        b'{"tokens": ["", "met"], "ner_tags": ["B-PER", "O"]}\n'
+    )
+    assert all(isinstance(item, RowProblem) for item in read("jsonl", "ner", rows))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b'{"text": "a", "n": {"x": [18446744073709551616]}}',
+        b'{"text": "a", "n": {"x": "\\ud83d"}}',
+        b'{"text": "a\\ud83d"}',
+    ],
+)
+@pytest.mark.parametrize("name", ["json", "jsonl"])
+def test_a_preview_names_what_cannot_be_stored(name: str, row: bytes) -> None:
+    data = b"[" + row + b"]" if name == "json" else row + b"\n"
+    found = preview(io.BytesIO(data), name, "sentiment", ReadOptions())
+    assert (len(found.records), len(found.problems)) == (0, 1)

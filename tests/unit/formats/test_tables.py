@@ -198,3 +198,20 @@ def test_links_and_ids_are_no_texts() -> None:
     items = read(rows)
     assert texts(items)[0] == "fine soup 0"
     assert labels(items)[:2] == [["0"], ["1"]]
+
+
+def test_only_a_quotation_mark_is_escaped_by_a_backslash() -> None:
+    data = 'text,label\n"He said \\"hi\\" at C:\\new",pos\nplain \\n text,neg\n"tex \\alpha",pos\n'
+    texts = [item.text for item in read(data) if isinstance(item, Record)]
+    assert texts == ['He said "hi" at C:\\new', "plain \\n text", "tex \\alpha"]
+
+
+def test_label_studios_table_says_what_its_one_control_says() -> None:
+    head = "annotation_id,annotator,created_at,id,lead_time,sentiment,text,updated_at\n"
+    rows = "1,1,x,5,2.5,Pos,Ada met Bob,y\n2,1,x,6,2.5,Neg,Ada met Cyd,y\n"
+    said = [item.annotation for item in read(head + rows) if isinstance(item, Record)]
+    assert said == [{"labels": ["Pos"]}, {"labels": ["Neg"]}]
+    several = '1,1,x,5,2.5,"{""choices"": [""Pos"", ""Odd""]}",Ada met Bob,y\n'
+    (item,) = read(head + several)
+    assert isinstance(item, Record)
+    assert item.annotation == {"labels": ["Pos", "Odd"]}
