@@ -275,6 +275,11 @@ def freeze(
         say(f"Version {version.number}: {version.counts['examples']} examples ({parts})")
         for move in version.counts["moves"]:
             say(f"{move['examples']} examples moved from {move['before']} to {move['after']}.")
+        if version.counts["not_followed"]:
+            complain(
+                f"{version.counts['not_followed']} examples are not in the split that their file says: their texts "
+                "were in another one before, or copies of them are."
+            )
         say(f"SHA-256 {version.sha256}")
 
 

@@ -36,7 +36,7 @@ class DatasetVersion(Base):
     """Ids of the imports that were just being taken back: only what people said of their examples is in it."""
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """{"examples", "splits": {…}, "labels": {…}, "labels_by_split": {split: {…}}, "moves": [{"before", "after",
-    "examples"}]}"""
+    "examples"}], "not_followed"}"""
     size: Mapped[int | None]
     """Bytes of the canonical file."""
     sha256: Mapped[str | None] = mapped_column(String(64))

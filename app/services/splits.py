@@ -49,12 +49,15 @@ class Splits:
         self._before = _of_examples(before) if before else iter(())
         self._next: tuple[int, str] | None = next(self._before, None)
         self._moved: Counter[tuple[str, str]] = Counter()
+        self.not_followed = 0
+        """Examples that are in another split than their file says: their texts were there before, or a copy is."""
 
     def of(self, example: Example) -> str:
         """The split of an example; its id is greater than that of the one before."""
         had = self._had(example.id)
         decided = self._remembered.get(example.content_hash) or had if self._keep else None
         split = decided or self._decide(example)
+        self.not_followed += example.split not in (None, split)
         if had is not None and had != split:
             self._moved[had, split] += 1
         return split

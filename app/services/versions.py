@@ -271,7 +271,10 @@ def run(claim: jobs.Claim) -> None:
             progress = {"done": done, "total": max(done, project.labelled_count)}
             if not jobs.renew(claim, progress):
                 raise jobs.Cancelled
-    counts = tally.counts() | {"moves": [asdict(move) for move in splits.moves()]}
+    counts = tally.counts() | {
+        "moves": [asdict(move) for move in splits.moves()],
+        "not_followed": splits.not_followed,
+    }
     content = {
         "project": {
             "id": project.id,

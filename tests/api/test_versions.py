@@ -255,19 +255,27 @@ def splits_of(api: TestClient, project: Project, number: int) -> dict[str, str]:
     }
 
 
-def test_a_split_is_decided_once_and_remembered(api: TestClient, ada: User, finish: Finish) -> None:
+def test_a_split_is_decided_once_and_remembered(
+    api: TestClient, site: Site, ada: User, finish: Finish
+) -> None:
     project = make_project(ada)
     fill(project, ada, labelled_rows(MANY))
     freeze_again(api, project, finish)
     before = splits_of(api, project, 1)
     # Other per cents, and the same texts again from a file that says other splits.
-    rows = [row | {"split": "test"} for row in labelled_rows(MANY[:30])]
-    fill(project, ada, [*rows, *labelled_rows([(f"New {n}.", "positive") for n in range(40)])])
+    rows = [{"text": text, "label": label, "split": "test"} for text, label in MANY[:30]]
+    file = {"file": ("again.jsonl", b"\n".join(map(orjson.dumps, rows)))}
+    sent = api.post(f"/projects/{project.id}/imports", files=file)
+    assert finish(sent.json()).state == "succeeded"
+    fill(project, ada, labelled_rows([(f"New {n}.", "positive") for n in range(40)]))
     halves = {"train": 50, "validation": 0, "test": 50}
     second = freeze_again(api, project, finish, split=halves)
     after = splits_of(api, project, 2)
     assert {text: after[text] for text in before} == before
     assert second["counts"]["moves"] == []
+    assert 20 < second["counts"]["not_followed"] <= 30
+    page = site.browser(ada).get(f"/projects/{project.id}/versions/2").text
+    assert "are not in the split that their file says" in page
     assert set(after.values()) == {"train", "validation", "test"}
     new = [after[f"New {n}."] for n in range(40)]
     assert "validation" not in new
