@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# An exact tag; to pin the very image, name it with its digest (see the operator's guide).
-ARG PYTHON_IMAGE=python:3.12.11-slim-trixie
+# By its digest: what the tag comes to name later changes nothing (see the operator's guide).
+ARG PYTHON_IMAGE=python:3.12.11-slim-trixie@sha256:47ae396f09c1303b8653019811a8498470603d7ffefc29cb07c88f1f8cb3d19f
 
 # Two images out of one file: `web`, and `worker`, which has torch besides.
 #   docker build --target web -t annotune-web .

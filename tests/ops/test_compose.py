@@ -143,12 +143,14 @@ def test_only_this_machine_is_listened_on_unless_said(name: str) -> None:
     assert ("ports" in SERVICES[name]) == (name == "app")
 
 
-def test_images_have_exact_tags_and_may_be_named_by_digest() -> None:
+def test_images_are_pinned_by_digest_and_others_may_be_named() -> None:
     shown = {name: SERVICES[name]["image"] for name in ("postgres", "redis")}
     shown["python"] = SERVICES["app"]["build"]["args"]["PYTHON_IMAGE"]
     for name, image in shown.items():
         variable, tag = re.fullmatch(r"\$\{(\w+):-(\S+)\}", image).groups()  # type: ignore[union-attr]
-        assert re.fullmatch(rf"{name}:\d+\.\d+(\.\d+)?-[a-z][a-z0-9.-]+", tag), tag
+        assert re.fullmatch(
+            rf"{name}:\d+\.\d+(\.\d+)?-[a-z][a-z0-9.-]+@sha256:[0-9a-f]{{64}}", tag
+        ), tag
         assert example()[variable] == tag
     assert f"ARG PYTHON_IMAGE={example()['PYTHON_IMAGE']}" in (ROOT / "Dockerfile").read_text()
 
