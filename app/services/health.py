@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
-import redis
 from sqlalchemy import make_url
 
 from app.db import session_scope
@@ -37,6 +35,8 @@ def check_database() -> None:
         finally:
             connection.close()
         return
+    import psycopg  # here, as redis below: a start does not wait for it
+
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     limits = f"-c statement_timeout={int(SECONDS * 500)}"
     with psycopg.connect(address, connect_timeout=int(SECONDS), options=limits) as server:
@@ -45,6 +45,8 @@ def check_database() -> None:
 
 def check_broker() -> None:
     """A message could be put there: a broker whose memory is full still answers a ping."""
+    import redis
+
     url = get_settings().broker.replace("redis+socket:", "unix:", 1)
     limits = {"socket_connect_timeout": SECONDS / 2, "socket_timeout": SECONDS / 2}
     with redis.Redis.from_url(url, **limits) as client:
