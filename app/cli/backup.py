@@ -60,9 +60,8 @@ def _note(folder: Path) -> None:
     try:
         with session_scope() as session:
             audit.record(session, user_id=None, action="backup.create", subject=folder.name)
-    except (
-        SQLAlchemyError
-    ) as error:  # as in a database of an earlier version: the backup itself is good
+    except SQLAlchemyError as error:
+        # As in a database of an earlier version: the backup itself is good.
         complain(f"The audit log could not be written: {getattr(error, 'orig', None) or error}")
 
 

@@ -12,7 +12,7 @@ from app.formats.conll2012 import Conll2012Reader
 from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
 from app.formats.conllu import ConlluReader
-from app.formats.delimited import CsvReader, CsvWriter, read_sample, read_table, table_mapping
+from app.formats.delimited import CsvReader, CsvWriter, open_table
 from app.formats.encoding import Guess, detect, detect_in, open_text
 from app.formats.fasttext import FastTextReader
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
@@ -21,9 +21,10 @@ from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.rows import sample_columns
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
+from app.formats.tables import read_sample, table_mapping
 from app.formats.text import TextReader
 from app.formats.webanno import WebAnnoReader
-from app.formats.workbook import WorkbookReader, read_workbook
+from app.formats.workbook import WorkbookReader, open_sheet
 from app.i18n import gettext as _
 
 _READERS: tuple[Reader, ...] = (
@@ -57,8 +58,8 @@ _WRITERS: tuple[Writer, ...] = (
 READERS = {reader.name: reader for reader in _READERS}
 WRITERS = {writer.name: writer for writer in _WRITERS}
 
-TABLES = {"csv": read_table, "excel": read_workbook}
-"""For the readers of tables: (column names, rows, encoding) of a file, so that its columns can be shown."""
+TABLES = {"csv": open_table, "excel": open_sheet}
+"""How the readers of tables open a file, so that its columns can be shown."""
 
 _NO_TEXT = ("parquet", "excel")
 _CELL = 300
@@ -143,12 +144,12 @@ def _columns(
     columns: dict[str, list[str]] = {}
     mapping: dict[str, str] = {}
     if reader.name in TABLES:
-        names, rows, _encoding = TABLES[reader.name](stream, options)
-        sample = [cells for _number, cells in read_sample(rows)]
-        mapping = table_mapping(names, sample, options)
+        table = TABLES[reader.name](stream, options)
+        sample = [cells for _number, cells in read_sample(table.rows)]
+        mapping = table_mapping(table.columns, sample, options)
         columns = {
             column: [cells[place][:_CELL] for cells in sample[:5] if place < len(cells)]
-            for place, column in enumerate(names)
+            for place, column in enumerate(table.columns)
         }
     elif isinstance(reader, JsonlReader | JsonReader | ParquetReader):
         with suppress(InvalidInput):  # told with the rows before it

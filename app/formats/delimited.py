@@ -15,7 +15,7 @@ from app.formats.csv_rows import read_rows
 from app.formats.dialect import begins_as_table, sniff_dialect
 from app.formats.encoding import open_text
 from app.formats.one_word_a_line import is_one_word_a_line
-from app.formats.tables import Cells, Table, make_table, read_records, read_sample, table_mapping
+from app.formats.tables import Table, make_table, read_records
 from app.i18n import mark
 
 _HEAD = 1 << 16
@@ -42,18 +42,11 @@ class CsvReader:
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
-        yield from read_records(_table(stream, options), task, options)
+        yield from read_records(open_table(stream, options), task, options)
 
 
-def read_table(
-    stream: IO[bytes], options: ReadOptions
-) -> tuple[list[str], Iterator[tuple[int, Cells] | RowProblem], str]:
-    """(column names, rows, encoding)."""
-    table = _table(stream, options)
-    return table.columns, table.rows, table.encoding
-
-
-def _table(stream: IO[bytes], options: ReadOptions) -> Table:
+def open_table(stream: IO[bytes], options: ReadOptions) -> Table:
+    """The file as a table. Raises InvalidInput."""
     lines, encoding = open_text(stream, options.encoding, newline="", language=options.language)
     head = lines.read(_HEAD)
     lines.seek(0)
@@ -116,6 +109,3 @@ def _cell(annotation: dict[str, Any] | None, task: str) -> str:
 
 def _dumps(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-__all__ = ["CsvReader", "CsvWriter", "read_sample", "read_table", "table_mapping"]

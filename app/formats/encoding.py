@@ -4,6 +4,7 @@ import codecs
 import io
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import IO
 
 from app.errors import InvalidInput
@@ -42,6 +43,7 @@ class Guess:
     is_certain: bool = True
 
 
+@lru_cache(maxsize=4)  # a preview opens the same file several times
 def detect(sample: bytes, language: str | None = None) -> Guess:
     """The most likely encoding of a text that begins like this: as it declares, else by what it would say.
 

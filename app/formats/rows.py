@@ -18,7 +18,6 @@ from app.formats.tagged_words import are_words
 from app.i18n import gettext as _
 from app.tasks import get_task
 
-__all__ = ["FileRow", "guess_mapping", "is_row", "read_row", "read_rows", "sample_columns"]
 _SCALARS = (str, int, float, bool)
 _MAX_VALUE = 1 << 16
 """Bytes of JSON of one nested value that is kept beside the text: a vector may well be larger than all texts."""

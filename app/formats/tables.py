@@ -11,7 +11,8 @@ from app.formats.base import ReadOptions, Record, RowProblem
 from app.formats.bounds import MAX_COLUMNS, batched
 from app.formats.encoding import unreadable
 from app.formats.headers import is_known
-from app.formats.rows import guess_mapping, read_row
+from app.formats.named_columns import guess_mapping
+from app.formats.rows import read_row
 from app.i18n import gettext as _
 
 Cells = list[Any]

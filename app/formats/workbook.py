@@ -52,18 +52,11 @@ class WorkbookReader:
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
-        yield from read_records(_table(stream, options), task, options)
+        yield from read_records(open_sheet(stream, options), task, options)
 
 
-def read_workbook(
-    stream: IO[bytes], options: ReadOptions
-) -> tuple[list[str], Iterator[tuple[int, Cells] | RowProblem], str]:
-    """(column names, rows, encoding) of a sheet."""
-    table = _table(stream, options)
-    return table.columns, table.rows, table.encoding
-
-
-def _table(stream: IO[bytes], options: ReadOptions) -> Table:
+def open_sheet(stream: IO[bytes], options: ReadOptions) -> Table:
+    """The sheet as a table. Raises InvalidInput."""
     lines = _lines(stream, options.sheet or "")
     about = next(lines, None)
     if not isinstance(about, dict) or "error" in about:

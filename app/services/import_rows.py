@@ -116,11 +116,12 @@ class Checker:
                 if item.annotation is not None:
                     payload = self.task.parse_payload(item.annotation)
                     payload = self.task.map_labels(payload, self._name_of)
-                    self._learn(set(self.task.label_names(payload)))
+                    names = set(self.task.label_names(payload))
+                    self._learn(names)
                     annotation = self.task.validate(
                         payload.model_dump(mode="json"), inputs, self.schema
                     )
-                    report.labels.update(self.task.label_names(self.task.parse_payload(annotation)))
+                    report.labels |= names
             except InvalidInput as error:
                 first = error.problems[0] if error.problems else Problem("", error.message)
                 report.reject(item.row, first.message)

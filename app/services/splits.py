@@ -52,12 +52,13 @@ class Splits:
         self.not_followed = 0
         """Examples that are in another split than their file says: their texts were there before, or a copy is."""
 
-    def of(self, example: Example) -> str:
-        """The split of an example; its id is greater than that of the one before."""
-        had = self._had(example.id)
-        decided = self._remembered.get(example.content_hash) or had if self._keep else None
-        split = decided or self._decide(example)
-        self.not_followed += example.split not in (None, split)
+    def of(self, example_id: int, content_hash: str, wanted: str | None) -> str:
+        """The split of an example, of which its file may say one; its id is greater than that of the one before."""
+        had = self._had(example_id)
+        decided = self._remembered.get(content_hash) or had if self._keep else None
+        split = decided or self._copies.get(content_hash) or wanted
+        split = split or split_of(content_hash, self._percent)
+        self.not_followed += wanted not in (None, split)
         if had is not None and had != split:
             self._moved[had, split] += 1
         return split
@@ -65,10 +66,6 @@ class Splits:
     def moves(self) -> list[Move]:
         """The examples that are in another split now than in the version before, so far."""
         return [Move(*pair, n) for pair, n in sorted(self._moved.items())]
-
-    def _decide(self, example: Example) -> str:
-        copies = self._copies.get(example.content_hash)
-        return copies or example.split or split_of(example.content_hash, self._percent)
 
     def _had(self, example_id: int) -> str | None:
         while self._next is not None and self._next[0] < example_id:

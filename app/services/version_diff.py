@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.models import DatasetVersion, Project
 from app.services.access import Actor, project_for
+from app.services.annotating import brief
 from app.services.version_files import id_of, lines
 from app.services.versions import ready
 from app.tasks import get_task
@@ -106,10 +107,7 @@ def in_words(project: Project, change: Change) -> tuple[str, str]:
     task = get_task(project.task)
 
     def words(side: Side | None) -> str:
-        if side is None:
-            return ""
-        inputs = task.parse_inputs({"text": change.text})
-        return task.brief(task.parse_payload(side.annotation), inputs)
+        return brief(task, side.annotation if side else None, {"text": change.text})
 
     return words(change.before), words(change.after)
 

@@ -316,7 +316,7 @@ def _lines(
             return
         lines = []
         for example, payload in rows:
-            split = splits.of(example)
+            split = splits.of(example.id, example.content_hash, example.split)
             tally.splits[split] += 1
             annotation = task.parse_payload(payload)
             tally.labels[split].update(task.label_names(annotation))
@@ -339,13 +339,13 @@ def moves(
     which = [Example.project_id == project_id, Example.status == "labelled"]
     splits = Splits(which, percent.model_dump(), version, keep=False)
     after = 0
-    while rows := session.scalars(
-        select(Example).where(*which, Example.id > after).order_by(Example.id).limit(_CHUNK)
+    query = select(Example.id, Example.content_hash, Example.split).where(*which)
+    while rows := session.execute(
+        query.where(Example.id > after).order_by(Example.id).limit(_CHUNK)
     ).all():
-        for example in rows:
-            splits.of(example)
+        for row in rows:
+            splits.of(*row)
         after = rows[-1].id
-        session.expunge_all()
     return number, splits.moves()
 
 

@@ -56,7 +56,7 @@ def freeze(request: Request, session: Db, person: Person, project_id: str, form:
     problems = Problems()
     values = {name: text(form, name) for name in versions.SPLITS}
     with collecting(session, problems):
-        split = parse(versions.SplitPercent, values, _("The split is not right."), strict=False)
+        split = _percent(values)
         version = versions.create(
             session,
             person.actor,
@@ -72,11 +72,14 @@ def freeze(request: Request, session: Db, person: Person, project_id: str, form:
     return redirect(request, f"/projects/{project_id}/versions/{version.number}")
 
 
+def _percent(values: dict[str, str]) -> versions.SplitPercent:
+    return parse(versions.SplitPercent, values, _("The split is not right."), strict=False)
+
+
 @router.post("/moves")
 def moves(request: Request, session: Db, person: Person, project_id: str, form: Form) -> Response:
     """What splitting anew would move, before it is asked for."""
-    values = {name: text(form, name) for name in versions.SPLITS}
-    split = parse(versions.SplitPercent, values, _("The split is not right."), strict=False)
+    split = _percent({name: text(form, name) for name in versions.SPLITS})
     with reading_anew(session) as reading:
         number, found = versions.moves(reading, person.actor, project_id, split)
     return render(request, "partials/version_moves.html", number=number, moves=found)
@@ -115,6 +118,12 @@ def diff_page(
         base=base,
         others=others,
         kind=kind,
+        titles={
+            "added": _("Added"),
+            "removed": _("Removed"),
+            "relabelled": _("Relabelled"),
+            "moved": _("In another split"),
+        },
         found=found,
         changes=said,
     )

@@ -70,7 +70,7 @@ export class Drafts {
    * @param {Draft | null} draft
    */
   settle(example, draft) {
-    if (JSON.stringify(this.find(example)) === JSON.stringify(draft)) this.drop(example);
+    if (this.#isStill(example, draft)) this.drop(example);
   }
 
   /**
@@ -80,8 +80,15 @@ export class Drafts {
    * @param {Draft | null} draft that it was made from
    */
   refused(example, saving, draft) {
-    const isNewer = this.find(example) !== null && JSON.stringify(this.find(example)) !== JSON.stringify(draft);
-    if (saving.payload && !isNewer) this.setAside(example, saving);
+    if (saving.payload && (!this.find(example) || this.#isStill(example, draft))) this.setAside(example, saving);
+  }
+
+  /**
+   * @param {number} example
+   * @param {Draft | null} draft
+   */
+  #isStill(example, draft) {
+    return JSON.stringify(this.find(example)) === JSON.stringify(draft);
   }
 
   /** The example is settled, or the person wants none of it. @param {number} example */

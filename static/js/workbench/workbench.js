@@ -219,7 +219,7 @@ export class Workbench {
    * @param {import("./api.js").Saved} saved
    */
   #remember(item, saving, saved) {
-    const isUnsaved = saving.skipped && !this.#isUnchanged() && JSON.stringify(this.payload) !== JSON.stringify(this.#before().payload);
+    const isUnsaved = saving.skipped && JSON.stringify(this.payload) !== JSON.stringify(this.#before().payload);
     this.drafts.discard(item.id);
     // What was worked on before it was set aside is there when it comes back.
     if (isUnsaved) this.drafts.setAside(item.id, { payload: this.payload, comment: "", base: saved.base });

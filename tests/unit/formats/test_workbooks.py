@@ -139,8 +139,8 @@ def test_open_document_and_packed_workbooks() -> None:
 
 
 def test_columns_of_a_workbook_can_be_shown() -> None:
-    names, _rows, _encoding = TABLES["excel"](io.BytesIO(BOOK), ReadOptions())
-    assert names == ["text", "label", "n"]
+    table = TABLES["excel"](io.BytesIO(BOOK), ReadOptions())
+    assert table.columns == ["text", "label", "n"]
 
 
 @pytest.mark.parametrize(
