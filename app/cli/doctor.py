@@ -93,7 +93,8 @@ def _python(_settings: Settings) -> str:
 def _names(_settings: Settings) -> str:
     """Settings that nobody reads: a misspelt one is as if it were not there."""
     known = {f"ANNOTUNE_{name.upper()}" for name in Settings.model_fields} | _OF_COMPOSE
-    given = {*os.environ, *dotenv_values(".env")}
+    file = Settings.model_config.get("env_file")
+    given = {*os.environ, *(dotenv_values(file) if isinstance(file, str) else ())}
     unknown = sorted(name for name in given if name.startswith("ANNOTUNE_") and name not in known)
     unknown = [name for name in unknown if not name.startswith("ANNOTUNE_TEST_")]
     if not unknown:
@@ -127,6 +128,10 @@ def _existing(path: Path) -> Path:
 
 def _database(settings: Settings) -> str:
     missing = missing_database(settings)
+    if missing is not None and settings.database_url and not missing.parent.is_dir():
+        raise RuntimeError(
+            f"the folder {missing.parent} of ANNOTUNE_DATABASE_URL is not there: make it"
+        )
     if missing is not None:  # opening it would make it
         return f"{missing} {_NOT_YET}"
     engine = get_engine()

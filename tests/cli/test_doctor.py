@@ -121,6 +121,15 @@ def test_a_setting_that_is_misspelt(settings: Settings, monkeypatch: pytest.Monk
     assert "is ANNOTUNE_TRUSTED_PROXIES meant?" in found.detail
 
 
+def test_a_database_whose_folder_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNOTUNE_DATABASE_URL", f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}")
+    found = finding("database")
+    assert not found.good
+    assert "nowhere of ANNOTUNE_DATABASE_URL is not there" in found.detail
+
+
 def test_a_restore_that_was_broken_off(settings: Settings) -> None:
     settings.data_dir.mkdir(exist_ok=True)
     for file in settings.data_dir.glob("annotune.sqlite3*"):

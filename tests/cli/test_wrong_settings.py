@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from app.settings import get_settings
+from app.settings import Settings, get_settings
 from app.wrong_settings import WrongSettings
 
 WRONG = {
@@ -103,3 +104,15 @@ def test_every_command_says_it_and_ends_with_1(words: list[str]) -> None:
     assert [line.split()[0] for line in lines] == ["ANNOTUNE_DATABASE_URL", "ANNOTUNE_PORT"]
     assert "PostgreSQL or SQLite" in lines[0]
     assert "hush" not in done.stderr + done.stdout
+
+
+def test_a_file_of_settings_that_is_not_utf_8_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings.env"
+    file.write_bytes("# Wärme\nANNOTUNE_PORT=8001\n".encode("latin-1"))
+    monkeypatch.setitem(Settings.model_config, "env_file", str(file))
+    get_settings.cache_clear()
+    with pytest.raises(WrongSettings, match=r"\.env is not UTF-8"):
+        get_settings()
+    get_settings.cache_clear()

@@ -582,3 +582,22 @@ def test_newer_work_outlives_an_older_save_that_is_refused(workplace: Workplace)
     expect(bench.page.locator("#problem")).to_contain_text("does not fit any more (1)")
     bench.banner.get_by_role("button", name="Use this one").click()
     expect(bench.page.locator("#entities li")).to_have_count(2)
+
+
+def test_using_an_earlier_answer_keeps_the_comment_that_was_typed(workplace: Workplace) -> None:
+    bo = make_user("Bo")
+    project = workplace.project("sentiment", [{"text": "Fine.", "annotation": POSITIVE}, "Open."])
+    join(project, workplace.ada, annotator=bo)
+    example = example_of(project, "Fine.").id
+    bench = workplace.label(bo, project, example)
+    bench.press("3")
+    bench.page.locator("#comment-box summary").click()
+    comment = bench.page.locator("#comment")
+    comment.fill("An old one.")
+    bench.page.locator("[data-do=save]").click()
+    expect(bench.text).to_have_text("Open.")
+    bench.page.goto(workplace.address(project, example))
+    expect(comment).to_have_value("An old one.")
+    comment.fill("A new one.")
+    bench.banner.get_by_role("button", name="Use this one").click()
+    expect(comment).to_have_value("A new one.")
