@@ -26,7 +26,7 @@ from app import db
 from app.db import get_engine, session_scope
 from app.migrate import migrate
 from app.models import Example, Import, Project, User
-from app.services import import_undo, importing, jobs, projects
+from app.services import import_job, import_undo, importing, jobs, projects
 from app.services.access import Actor
 from app.services.import_rows import ImportOptions
 from app.services.projects import ProjectFields
@@ -89,9 +89,9 @@ def measure(count: int) -> str:
     claim = jobs.claim(row.job_id or "", "benchmark")
     assert claim is not None
     began = time.monotonic()
-    importing._decide(claim, row, importing._stage(claim, row, project))
+    import_job._decide(claim, row, import_job._stage(claim, row, project))
     staged = time.monotonic()
-    importing._publish(claim, row)
+    import_job._publish(claim, row)
     shown = time.monotonic()
     with session_scope(read_only=True) as session:
         after = session.get_one(Project, project.id)

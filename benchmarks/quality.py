@@ -29,7 +29,7 @@ from sqlalchemy import func, select
 from app.db import session_scope
 from app.migrate import migrate
 from app.models import Annotation, Example, Job, Project, User
-from app.services import importing, jobs, projects, runs, versions
+from app.services import freezing, import_job, importing, jobs, projects, runs, versions
 from app.services.access import Actor
 from app.services.accounts import set_up, setup_token
 from app.services.import_rows import ImportOptions
@@ -225,7 +225,7 @@ def _imported(data: Data, folder: Path, actor: Actor) -> Imported:
     split = versions.SplitPercent(train=95 - tested, validation=5, test=tested)
     with session_scope() as session:
         version = versions.create(session, actor, project.id, split=split)
-    _carry_out(version.job_id, versions.run)
+    _carry_out(version.job_id, freezing.run)
     with session_scope(read_only=True) as session:
         baseline = _baseline(data, versions.ready(session, actor, project.id, version.number))
     return Imported(data, project.id, version.number, counts, seconds, baseline)
@@ -293,7 +293,7 @@ def _import(data: Data, path: Path, project_id: str, actor: Actor, *, split: str
     )
     with session_scope() as session:
         row = importing.start(session, actor, project_id, row.id, options)
-    _carry_out(str(row.job_id), importing.run)
+    _carry_out(str(row.job_id), import_job.run)
 
 
 def _carry_out(job_id: str, handler: Any) -> None:

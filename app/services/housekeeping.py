@@ -19,7 +19,7 @@ from app.models import (
     Run,
     now,
 )
-from app.services import deletion, frames, importing, throttle
+from app.services import deletion, frames, import_job, throttle
 from app.storage import PART, get_storage
 
 KEEP_UPLOADS = timedelta(days=7)
@@ -74,7 +74,7 @@ def _take_back_rows() -> None:
             .where(Job.state.in_(FINAL_STATES), Import.published_at.is_(None), staged.exists())
         ).all()
     for (import_id,) in found:
-        importing.take_back(import_id)
+        import_job.take_back(import_id)
 
 
 def _remove_orphans(prefix: str, needed: Select[Any]) -> None:

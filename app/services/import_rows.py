@@ -38,6 +38,11 @@ class ImportOptions(StrictModel):
     split: Literal["train", "validation", "test"] | None = None
     """Put the whole file into one split; None: by content, or as the rows say."""
 
+    def reading(self, project: Project) -> ReadOptions:
+        """How the file is to be read in this project."""
+        language = self.read.language or project.language
+        return self.read.model_copy(update={"language": language})
+
 
 @dataclass
 class Report:

@@ -13,6 +13,7 @@ from app.models import ACTIVE_STATES, Annotation, Example, Import, Job, new_id
 from app.services import audit, contributions, importing, jobs, label_sets, versions
 from app.services.access import Actor, project_for
 from app.services.batches import Batches
+from app.services.import_job import next_rows
 from app.storage import CHUNK, get_storage
 
 
@@ -69,7 +70,7 @@ def run(claim: jobs.Claim) -> None:
             raise jobs.Cancelled
         with batches.transaction() as session:
             jobs.hold(session, claim).attempt = 1  # what is done stays done
-            last = importing.next_rows(session, row.id, after, batches.rows)
+            last = next_rows(session, row.id, after, batches.rows)
             if last is not None:
                 removed += _remove(session, row, after, last)
                 session.get_one(Import, row.id).report = row.report | {"removed": removed}

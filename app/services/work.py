@@ -8,14 +8,24 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound
 from app.i18n import gettext as _
 from app.models import DatasetVersion, Import, Job, Run
-from app.services import audit, deletion, frames, import_undo, importing, jobs, runs, versions
+from app.services import (
+    audit,
+    deletion,
+    frames,
+    freezing,
+    import_job,
+    import_undo,
+    importing,
+    jobs,
+    runs,
+)
 from app.services.access import Actor, project_for
 from app.training import RUN_KINDS
 
 JOB_FUNCTIONS: Mapping[str, Callable[[jobs.Claim], None]] = {
-    "import": importing.run,
+    "import": import_job.run,
     "undo": import_undo.run,
-    "freeze": versions.run,
+    "freeze": freezing.run,
     "frames": frames.run,
     "delete": deletion.run,
 }

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.models import DatasetVersion, Project, User
-from app.services.versions import data_key, manifest_key
+from app.services.version_files import data_key, manifest_key
 from app.storage import Storage, get_storage
 from tests.factories import fill, freeze, labelled_rows, make_project
 

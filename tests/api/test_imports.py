@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.models import Annotation, Example, Import, Job, Project, User
-from app.services import importing
+from app.services import import_job
 from app.settings import get_settings
 from app.storage import get_storage
 from tests.api.conftest import Site
@@ -226,16 +226,16 @@ def test_an_empty_file_is_refused_at_once(api: TestClient, project: Project) -> 
 def test_nobody_sees_an_import_before_all_of_it_is_there(
     site: Site, api: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "_BATCH", 2)
+    monkeypatch.setattr(import_job, "_BATCH", 2)
     seen: list[int] = []
     sent = send(api, project, b"text\n" + b"".join(b"Row %d.\n" % n for n in range(6)))
-    stage = importing._insert
+    stage = import_job._insert
 
     def look(*words: Any) -> None:
         stage(*words)
         seen.append(len(api.get(f"/projects/{project.id}/examples").json()["items"]))
 
-    monkeypatch.setattr(importing, "_insert", look)
+    monkeypatch.setattr(import_job, "_insert", look)
     assert work_off(sent["job"]["id"]).state == "succeeded"
     assert seen == [0, 0, 0]
     assert len(api.get(f"/projects/{project.id}/examples").json()["items"]) == 6
@@ -267,7 +267,7 @@ def test_a_small_file_that_stands_for_much_is_refused_before_anything_is_stored(
 ) -> None:
     monkeypatch.setenv("ANNOTUNE_MAX_IMPORT_ROWS", "200000")
     get_settings.cache_clear()
-    monkeypatch.setattr(importing, "_insert", lambda *_words: pytest.fail("a row is staged"))
+    monkeypatch.setattr(import_job, "_insert", lambda *_words: pytest.fail("a row is staged"))
     content = make()
     assert len(content) < 400_000
     job = finish(send(api, project, content, format=reader))

@@ -6,7 +6,7 @@ from fastapi.testclient import TestClient
 from app.db import session_scope
 from app.errors import NotFound
 from app.models import Annotation, DatasetVersion, Example, Import, Job, Project, User
-from app.services.versions import data_key
+from app.services.version_files import data_key
 from app.storage import get_storage
 from tests.api.conftest import Site
 from tests.factories import count, fill, freeze, join, labelled_rows, make_project, make_user

@@ -10,7 +10,7 @@ import pytest
 from app.db import session_scope
 from app.models import Annotation, Example, Job, Run, User
 from app.models.base import new_id
-from app.services import jobs, projects, runs, versions
+from app.services import freezing, jobs, projects, runs, versions
 from app.services.access import Actor
 from app.services.projects import ProjectFields
 from app.tasks.content import content_hash
@@ -53,7 +53,7 @@ class Workshop:
         if claim is None:  # a worker was quicker
             wait_for_state(version.job_id, "succeeded")
         else:
-            versions.run(claim)
+            freezing.run(claim)
         return version.number
 
     def train(self, params: FineTuneParams = TINY) -> Run:

@@ -12,7 +12,7 @@ from app.models import DatasetVersion, Example, Import, now
 from app.services import dispatch, housekeeping, importing, jobs
 from app.services.housekeeping import KEEP_ORPHANS, KEEP_UPLOADS
 from app.services.import_rows import ImportOptions
-from app.services.versions import data_key
+from app.services.version_files import data_key
 from app.storage import get_storage
 from tests.conftest import Services, wait_for
 from tests.factories import count

@@ -28,14 +28,15 @@ from app.services import (
     direct_import,
     frames,
     housekeeping,
+    import_job,
     import_undo,
-    importing,
     jobs,
 )
 from app.services.import_rows import ImportOptions
-from app.services.versions import data_key
+from app.services.version_files import data_key
 from app.settings import get_settings
 from app.storage import get_storage
+from app.tasks.content import content_hash
 from tests.conftest import Services, wait_for
 from tests.factories import count
 from tests.worker.jobs.conftest import Workshop, job_of, wait_for_state
@@ -126,12 +127,12 @@ def test_what_is_half_visible_is_never_given_up(
         with monkeypatch.context() as patch:
             patch.setattr(jobs, "renew", killed_while_publishing)
             with pytest.raises(Killed):
-                importing.run(claim)
+                import_job.run(claim)
         assert examples_shown() == 60 + times * 10
         let_the_lease_run_out(job_id)
     claim = jobs.claim(job_id, "the test")
     assert claim is not None
-    importing.run(claim)
+    import_job.run(claim)
     assert job_of(job_id).state == "succeeded"
     assert examples_shown() == count(Example) == 60 + 95
 
@@ -149,7 +150,7 @@ def test_what_an_import_left_when_it_was_given_up_is_no_duplicate(workshop: Work
             project_id=workshop.project_id,
             import_id=row.id,
             inputs={"text": "Sentence 1."},
-            content_hash=importing.content_hash("Sentence 1."),
+            content_hash=content_hash("Sentence 1."),
             status="staged",
         )
         session.add(example)
@@ -160,7 +161,7 @@ def test_what_an_import_left_when_it_was_given_up_is_no_duplicate(workshop: Work
     assert job is not None
     claim = jobs.claim(job.id, "the test")
     assert claim is not None
-    importing.run(claim)
+    import_job.run(claim)
     assert examples_shown() == 65
 
 

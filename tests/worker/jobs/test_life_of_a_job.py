@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from app.db import session_scope
 from app.models import Job, now
-from app.services import jobs, versions
+from app.services import freezing, jobs
 from app.settings import get_settings
 from tests.conftest import Services, wait_for
 from tests.worker.jobs.conftest import Workshop, job_of
@@ -45,13 +45,13 @@ def test_an_expired_lease_is_taken_over_and_its_former_holder_changes_nothing(
         lambda: jobs.release(former),
         lambda: jobs.cancelled(former),
         lambda: jobs.retry(former, "again", category="internal"),
-        lambda: versions.run(former),
+        lambda: freezing.run(former),
     ):
         with pytest.raises(jobs.LostLease):
             write()
     assert job_of(job_id).lease_owner == "two"
     assert job_of(job_id).state == "running"
-    versions.run(current)
+    freezing.run(current)
     assert job_of(job_id).state == "succeeded"
 
 
@@ -123,4 +123,4 @@ def test_a_shutdown_interrupts_a_job_at_its_next_report(workshop: Workshop) -> N
 
     held = replace(claim(workshop.freeze()), interrupted=lambda: True)
     with pytest.raises(jobs.Interrupted):
-        versions.run(held)
+        freezing.run(held)

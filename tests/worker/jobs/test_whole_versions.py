@@ -13,8 +13,8 @@ from app.models import Annotation, DatasetVersion, Example, Import, Job, Project
 from app.services import (
     annotating,
     direct_import,
+    import_job,
     import_undo,
-    importing,
     jobs,
     splits,
     versions,
@@ -80,8 +80,8 @@ class Halfway:
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.services.batches.MAX_ROWS", 50)
-    monkeypatch.setattr("app.services.importing._BATCH", 50)
-    monkeypatch.setattr(versions, "_CHUNK", 50)
+    monkeypatch.setattr("app.services.import_job._BATCH", 50)
+    monkeypatch.setattr("app.services.freezing._CHUNK", 50)
 
 
 def test_a_version_asked_for_while_an_import_becomes_visible_has_all_of_it(
@@ -160,7 +160,7 @@ def test_a_version_asked_for_while_an_import_is_taken_back_has_nothing_of_it(
 def test_what_is_said_while_a_version_is_written_is_in_the_next(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(versions, "_CHUNK", 20)
+    monkeypatch.setattr("app.services.freezing._CHUNK", 20)
     freezing = workshop.freeze()
     halfway = Halfway(monkeypatch, lambda progress: 0 < progress.get("done", 0) < LABELLED)
     with halfway.work(freezing):
@@ -181,7 +181,7 @@ def test_an_import_that_failed_leaves_nothing_in_a_version(workshop: Workshop) -
     with session_scope(read_only=True) as session:
         row, project = session.get_one(Import, import_id), workshop.project_id
         assert row.project_id == project
-    importing._stage(claim, row, _project(project))
+    import_job._stage(claim, row, _project(project))
     with session_scope() as session:  # its worker died before it was published, once too often
         session.get_one(Job, importing_job).state = "failed"
     freezing = workshop.freeze()
