@@ -162,11 +162,19 @@ class Storage:
         if size is not None and sum(self.size(f"{key}/{name}") for name in names) != size:
             raise damaged(key)
         if digests and self.fs.exists(self.path(f"{key}/{DIGESTS}")):
-            with self.reading(f"{key}/{DIGESTS}") as stream:
-                lines = stream.read().decode().splitlines()
-            for line in lines:
-                digest, _space, name = line.partition("  ")
+            for name, digest in self.digests(key):
                 self.check(f"{key}/{name}", sha256=digest)
+
+    def digests(self, key: str) -> list[tuple[str, str]]:
+        """The names of a folder's files with the digests that were stored with it. Raises Gone, or Damaged where
+        these are no digests."""
+        with self.reading(f"{key}/{DIGESTS}") as stream:
+            data = stream.read()
+        try:
+            pairs = [line.split("  ", 1) for line in data.decode().splitlines()]
+            return [(name, digest) for digest, name in pairs]
+        except ValueError:
+            raise damaged(f"{key}/{DIGESTS}") from None
 
     def sha256(self, key: str) -> str:
         """The digest of a file, which is read for it. Raises Gone."""

@@ -12,8 +12,8 @@ from app.services import audit
 from app.services import backup as backups
 from app.services.backup import Manifest
 
-MISSING = 3
-"""The exit code for a backup that is good, but of a storage that had lost files."""
+NOT_WHOLE = 3
+"""The exit code for a backup that is good, but of a storage that had lost or damaged files."""
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the backup.")]
 
 
@@ -25,14 +25,14 @@ def register(app: typer.Typer) -> None:
 
 def back_up(folder: Folder) -> None:
     """Back up the database and all files while Annotune runs; DIR appears when the backup is whole. The exit code is
-    3 when files were lost before, so that the backup lacks them."""
+    3 when files were lost or damaged before, so that the backup lacks them or has them as they are."""
     with plain_errors():
         manifest = backups.create(folder, say)
         _note(folder)
         say(f"{_summary(manifest)} are in {folder}.")
         _warn(manifest)
-    if manifest.missing:
-        raise typer.Exit(MISSING)
+    if manifest.missing or manifest.damaged:
+        raise typer.Exit(NOT_WHOLE)
 
 
 def restore(
@@ -74,3 +74,8 @@ def _summary(manifest: Manifest) -> str:
 def _warn(manifest: Manifest) -> None:
     for key in manifest.missing:
         complain(f"Missing: {key}. The database names it, and the storage had lost it before.")
+    for key in manifest.damaged:
+        complain(
+            f"Damaged: {key}. It was not what had been stored, and is in the backup as it was found; an earlier backup "
+            "may have it whole."
+        )

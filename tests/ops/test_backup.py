@@ -26,6 +26,7 @@ from app.services.version_files import data_key
 from app.settings import get_settings
 from app.storage import get_storage
 from tests.api.conftest import Site
+from tests.api.finished_runs import finished, project_with_version
 from tests.conftest import PATIENCE, forget_everything
 from tests.factories import (
     PASSWORD,
@@ -351,12 +352,25 @@ def test_a_file_that_is_lost_or_damaged_is_said(project: Project, tmp_path: Path
     good = path.read_bytes()
     path.write_bytes(good.replace(b"positive", b"negative"))
     done = annotune("backup", tmp_path / "damaged")
-    assert done.exit_code == 1
-    assert f"{key} is damaged" in done.output
+    assert (done.exit_code, f"Damaged: {key}" in done.output) == (3, True)
+    assert (tmp_path / "damaged" / "files" / key).read_bytes() == path.read_bytes()
+    assert f"Damaged: {key}" in succeed("restore", "--check", tmp_path / "damaged")
     path.unlink()
     lacking = annotune("backup", tmp_path / "lost")
     assert (lacking.exit_code, f"Missing: {key}" in lacking.output) == (3, True)
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_damaged_model_is_said_and_all_else_is_saved(ada: User, tmp_path: Path) -> None:
+    run = finished(
+        Site(create_app()).caller(ada), project_with_version(ada), tmp_path, "run", set()
+    )
+    key = f"models/{run}/config.json"
+    Path(get_storage().path(key)).write_text("[]")
+    done = annotune("backup", tmp_path / "backup")
+    assert (done.exit_code, f"Damaged: {key}" in done.output) == (3, True)
+    assert done.output.count("Damaged:") == 1
+    assert (tmp_path / "backup" / "files" / key).read_text() == "[]"
 
 
 def test_an_upload_that_waits_is_in_it_and_one_that_is_over_is_not(

@@ -8,6 +8,7 @@ is copied anew.
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Table, inspect, select
 from sqlalchemy.sql.visitors import iterate
 
-from app.errors import NotFound
+from app.errors import AnnotuneError, NotFound
 from app.models import ACTIVE_STATES, DatasetVersion, Import, Job, Run, new_id, now
 from app.services.backup import databases
 from app.services.backup.manifest import (
@@ -32,7 +33,7 @@ from app.services.backup.manifest import (
 from app.services.housekeeping import OWNERS
 from app.services.version_files import data_key, manifest_key
 from app.settings import get_settings
-from app.storage import get_storage
+from app.storage import DIGESTS, get_storage
 
 _TRIES = 3
 Say = Callable[[str], object]
@@ -86,8 +87,9 @@ def _fill(part: Path, say: Say) -> Manifest:
         with databases.snapshot(database) as connection:
             revision, rows = databases.revision(connection), databases.count_rows(connection)
             needed, digests = _needed(connection), _digests(connection)
+        digests |= _digests_of_folders(needed)
         say(f"Copying {len(needed)} files …")
-        missing = [key for key in needed if not _copy_file(part, key, files, digests)]
+        missing = [key for key in needed if not _copy_file(part, key, files)]
         if not missing or attempt == _TRIES - 1:
             break
     for name in files.keys() - {f"{FILES}/{key}" for key in needed}:  # of what is deleted by now
@@ -102,6 +104,7 @@ def _fill(part: Path, say: Say) -> Manifest:
         rows=rows,
         files=dict(sorted(files.items())),
         missing=sorted(missing),
+        damaged=[key for key in needed if _is_damaged(key, files, digests)],
     )
     path = part / NAME
     copy(BytesIO(manifest.model_dump_json(indent=2).encode()), path)
@@ -149,21 +152,32 @@ def _digests(connection: Connection) -> dict[str, str]:
     return found | {f"uploads/{id_}": digest for id_, digest in uploads}
 
 
-def _copy_file(part: Path, key: str, files: dict[str, StoredFile], digests: dict[str, str]) -> bool:
+def _digests_of_folders(needed: list[str]) -> dict[str, str]:
+    """Digests that were stored beside files: those of models."""
+    found = {}
+    for key in needed:
+        folder, _slash, name = key.rpartition("/")
+        if name == DIGESTS:
+            with suppress(AnnotuneError):  # it is missing or damaged itself
+                found |= {f"{folder}/{file}": told for file, told in get_storage().digests(folder)}
+    return found
+
+
+def _is_damaged(key: str, files: dict[str, StoredFile], digests: dict[str, str]) -> bool:
+    file = files.get(f"{FILES}/{key}")
+    return file is not None and digests.get(key, file.sha256) != file.sha256
+
+
+def _copy_file(part: Path, key: str, files: dict[str, StoredFile]) -> bool:
     """Copy a stored file, unless it was before. False: it is not there."""
     name = f"{FILES}/{key}"
     if name in files:
         return True
     try:
         with get_storage().reading(key) as source:
-            copied = copy(source, part / name)
+            files[name] = copy(source, part / name)
     except NotFound:
         return False
-    if digests.get(key, copied.sha256) != copied.sha256:
-        raise BackupError(
-            f"The stored file {key} is damaged: it is not what the database says of it. “annotune doctor” tells more."
-        )
-    files[name] = copied
     return True
 
 

@@ -51,6 +51,8 @@ class Manifest(BaseModel):
     """By their path in the folder."""
     missing: list[str] = []
     """Keys that the database names and the storage does not have: it had lost them before."""
+    damaged: list[str] = []
+    """Keys of files that were not what had been stored; they are in the backup as they were found."""
 
 
 def copy(source: IO[bytes], target: Path) -> StoredFile:
