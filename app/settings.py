@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from functools import cache
 from ipaddress import ip_network
@@ -19,6 +20,8 @@ _SOCKET_PATH_BYTES = 100  # the system's sun_path ends at 108 (Linux) or 104 (ma
 _DATABASES = ("postgresql", "postgresql+psycopg", "sqlite", "sqlite+pysqlite")
 _READ_ONLY = ("http", "https", "data")
 _BROKERS = ("redis", "rediss", "redis+socket", "unix")
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
 
 
 class Settings(BaseSettings):
@@ -211,6 +214,14 @@ class Settings(BaseSettings):
         if value.lstrip().startswith(("[", "{", '"')):
             return json.loads(value)
         return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("hub_read", "hub_push")
+    @classmethod
+    def _on_the_hub(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if not _HUB_NAME.fullmatch(name):
+                raise ValueError(f"owners or owner/name, not {name}")
+        return value
 
     @field_validator("public_url")
     @classmethod

@@ -46,6 +46,12 @@ def run(job_id: str, share: str | None = None) -> None:
         job_id, f"{node.name()}:{os.getpid()}", device=node.device_kind(), share=share
     )
     if claim is None:
+        if not jobs.is_known(job_id):
+            log.warning(
+                "message_for_a_job_that_this_database_has_not",
+                job=job_id,
+                hint="another installation may share the broker: each needs a Redis database of its own",
+            )
         return
     with structlog.contextvars.bound_contextvars(
         job=claim.job_id, kind=claim.kind, attempt=claim.attempt

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -104,6 +105,31 @@ def _names(_settings: Settings) -> str:
     raise RuntimeError(f"{', '.join(unknown)}: there is no such setting{hint}")
 
 
+def _folders(settings: Settings) -> str:
+    """Folders that settings name and nothing of ours makes, or that must be written to."""
+    named = [*settings.model_dirs, *filter(None, (settings.tensorboard_dir,))]
+    if lost := [str(folder) for folder in settings.model_dirs if not folder.is_dir()]:
+        raise RuntimeError(f"ANNOTUNE_MODEL_DIRS names {', '.join(lost)}: there is no such folder")
+    events = settings.tensorboard_dir
+    if events is not None and not _is_writable(_existing(events.resolve())):
+        raise RuntimeError(f"ANNOTUNE_TENSORBOARD_DIR names {events}, where this user cannot write")
+    return ", ".join(map(str, named)) or "none is named"
+
+
+def _is_writable(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _address(settings: Settings) -> str:
+    try:
+        socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise RuntimeError(
+            f"ANNOTUNE_HOST names {settings.host}, which is no address of this machine: {error.strerror}"
+        ) from error
+    return f"{settings.host}, port {settings.port}"
+
+
 def _data_folder(settings: Settings) -> str:
     folder = settings.data_dir.resolve()
     if part := broken_restore(settings):
@@ -113,7 +139,7 @@ def _data_folder(settings: Settings) -> str:
             probe(settings)
         return str(folder)
     parent = _existing(folder)
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+    if not _is_writable(parent):
         raise RuntimeError(
             f"The data folder {folder} is not there, and cannot be made. Name another one in ANNOTUNE_DATA_DIR, or "
             f"give this user the right to write in {parent}."
@@ -277,6 +303,8 @@ _ESSENTIAL: dict[str, Callable[[Settings], str]] = {
 }
 _OPTIONAL: dict[str, Callable[[Settings], str]] = {
     "settings": _names,
+    "address": _address,
+    "named folders": _folders,
     "permissions": _permissions,
     "disk space": _disk,
     "trusted proxies": _proxies,

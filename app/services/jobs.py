@@ -101,6 +101,12 @@ def get(session: Session, job_id: str) -> Job:
     return job
 
 
+def is_known(job_id: str) -> bool:
+    """Whether this database has such a job, whatever became of it."""
+    with session_scope(read_only=True) as session:
+        return session.get(Job, job_id) is not None
+
+
 def claim(job_id: str, owner: str) -> Claim | None:
     """Take the job, or None when it is not to be had (held by another, ended, cancelled)."""
     with session_scope() as session:

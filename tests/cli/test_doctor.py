@@ -121,6 +121,22 @@ def test_a_setting_that_is_misspelt(settings: Settings, monkeypatch: pytest.Monk
     assert "is ANNOTUNE_TRUSTED_PROXIES meant?" in found.detail
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "what", "said"),
+    [
+        ("MODEL_DIRS", "/nowhere/models", "named folders", "no such folder"),
+        ("TENSORBOARD_DIR", "/dev/null/events", "named folders", "cannot write"),
+        ("HOST", "no-such-host.invalid", "address", "no address of this machine"),
+    ],
+)
+def test_a_setting_that_names_what_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str, said: str
+) -> None:
+    monkeypatch.setenv(f"ANNOTUNE_{name}", value)
+    found = finding(what)
+    assert (found.good, said in found.detail, value in found.detail) == (False, True, True)
+
+
 def test_a_database_whose_folder_is_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

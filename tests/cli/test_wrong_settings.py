@@ -22,6 +22,7 @@ WRONG = {
     "MAX_UPLOAD_MB": ["0", "1.5"],
     "MAX_CONNECTIONS": ["9"],
     "SECURE_COOKIES": ["perhaps"],
+    "HUB_READ": ["https://huggingface.co/our-team", "a/b/c", "our team"],
     "HUB_PUSH": ['["our-team"', '{"a": 1}', "[1]"],
     "MODEL_DIRS": ["[[]]"],
     "TRAIN_THREADS": ["0"],

@@ -4,12 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.db import session_scope
 from app.models import Job
 from app.services import dispatch, jobs, runs
 from app.settings import get_settings
 from tests.worker.jobs.conftest import Workshop, job_of
+from worker import jobs as worker_jobs
 from worker import trainer
 
 
@@ -42,6 +44,17 @@ def queue(workshop: Workshop, **wishes: Any) -> str:
 def take(job_id: str, device: jobs.Device = "cpu") -> str | None:
     claim = jobs.claim_best(job_id, "one", device=device)
     return claim.job_id if claim else None
+
+
+def test_a_message_of_another_installation_is_said(workshop: Workshop) -> None:
+    known = queue(workshop)
+    with capture_logs() as logs:
+        worker_jobs.run("never-heard-of")
+    assert [entry["event"] for entry in logs] == ["message_for_a_job_that_this_database_has_not"]
+    assert take(known) == known
+    with capture_logs() as logs:
+        worker_jobs.run(known)
+    assert logs == [], "a message that comes twice says nothing of other installations"
 
 
 def test_a_message_wakes_for_the_best_job_and_the_displaced_one_is_sent_again(
