@@ -124,6 +124,7 @@ class HistoryChange(Answer):
 
     by: AuthorRead | None
     at: datetime
+    summary: str = Field(description="What stands, in a few words.")
 
 
 class HistoryItem(Answer):

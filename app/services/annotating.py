@@ -1,5 +1,6 @@
 """Labelling: opening an example, saving what a person says of it, and looking back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -44,6 +45,8 @@ class Replaced:
 
     by: Author | None
     at: datetime
+    summary: str
+    """What stands, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,8 @@ def history(
     """
     project = project_for(session, actor, project_id)
     task = get_task(project.task)
+    schema = task.parse_schema(project.label_schema)
+    titles = {label.name: label.title or label.name for label in task.labels(schema)}
     gold = aliased(Annotation)
     mine = select(Annotation.id).where(Annotation.user_id == actor.user_id, work_items.is_newest())
     if changed:
@@ -170,21 +175,31 @@ def history(
             HistoryItem(
                 id=annotation.example_id,
                 text=row.inputs["text"][:200],
-                summary=brief(task, annotation.payload, row.inputs),
+                summary=brief(task, annotation.payload, row.inputs, titles),
                 skipped=annotation.payload is None,
                 stands=row.gold_id == annotation.id,
-                changed=Replaced(by, row.gold_at) if is_changed else None,
+                changed=Replaced(by, row.gold_at, brief(task, row.gold_payload, row.inputs, titles))
+                if is_changed
+                else None,
                 updated_at=annotation.created_at,
             )
         )
     return found
 
 
-def brief(task: Any, payload: dict[str, Any] | None, inputs: dict[str, Any]) -> str:
-    """A payload in a few words; empty for none."""
+def brief(
+    task: Any,
+    payload: dict[str, Any] | None,
+    inputs: dict[str, Any],
+    titles: Mapping[str, str] | None = None,
+) -> str:
+    """A payload in a few words; empty for none. `titles`: what labels are called, by their names."""
     if payload is None:
         return ""
-    words: str = task.brief(task.parse_payload(payload), TextInputs.model_construct(**inputs))
+    said = task.parse_payload(payload)
+    if titles:
+        said = task.map_labels(said, lambda name: titles.get(name, name))
+    words: str = task.brief(said, TextInputs.model_construct(**inputs))
     return words if len(words) <= 200 else words[:199] + "…"
 
 

@@ -9,12 +9,11 @@ import orjson
 from markupsafe import Markup, escape
 
 from app.i18n import get_locale, gettext, mark
-from app.models import AuditEntry
-from app.services.audit import ACTIONS
 from app.services.searches import SearchView
 from app.tasks.base import Label
 from app.training import RUN_KINDS
 from app.training.search import is_logarithmic
+from app.web import audit_words
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -64,16 +63,6 @@ _METRICS = {
 }
 
 _SHARES = _METRICS.keys() - {"loss", "perplexity", "mean_absolute_error"}
-
-
-def activity(entry: AuditEntry) -> str:
-    """What somebody did, in words."""
-    words = ACTIONS.get(entry.action)
-    return (
-        entry.action
-        if words is None
-        else gettext(words, subject=entry.details.get("name", entry.subject))
-    )
 
 
 def markdown(text: str) -> Markup:
@@ -357,7 +346,8 @@ def marked_spans(text: str, spans: Sequence[dict[str, Any]], labels: dict[str, L
 
 
 FILTERS = {
-    "activity": activity,
+    "activity": audit_words.activity,
+    "audit_details": audit_words.details,
     "markdown": markdown,
     "size": file_size,
     "split_title": split_title,

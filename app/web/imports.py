@@ -176,7 +176,9 @@ def preview_again(
         problems.message = error.message
     # A session that only reads: a request of this method would have one that holds a lock.
     with session_scope(read_only=True) as session:
-        row, _job = importing.get(session, person.actor, project_id, import_id)
+        row, job = importing.get(session, person.actor, project_id, import_id)
+        if job is not None:  # started in another tab
+            return redirect(request, f"/projects/{project_id}/imports/{import_id}")
         context = project_context(session, person, project_id, "import")
         return _preview(request, session, person, context, row, options, problems)
 

@@ -54,6 +54,24 @@ def test_an_entry_says_who_where_from_what_and_of_which_project(
     assert entry["details"] == {"fields": ["name"]}
 
 
+def test_the_page_says_details_in_words(
+    site: Site, api: TestClient, ada: User, project: Project
+) -> None:
+    api.patch(f"/projects/{project.id}", json={"name": "Renamed", "guidelines": "Be kind."})
+    api.put(
+        f"/projects/{project.id}/members",
+        json={"email": make_user("Bo").email, "role": "annotator"},
+    )
+    api.post(
+        "/users", json={"email": "cy@example.org", "name": "Cy", "password": "long enough one"}
+    )
+    page = site.browser(ada).get("/admin/audit").text
+    assert "guidelines, name" in page
+    assert "now: Annotator" in page
+    for programmers in ("is_admin", "fields:", "role:", "None"):
+        assert programmers not in page, programmers
+
+
 def test_accounts_passwords_and_tokens(site: Site, api: TestClient, ada: User) -> None:
     new = {"email": "bo@example.org", "name": "Bo", "password": "long enough one", "is_admin": True}
     bo = api.post("/users", json=new).json()

@@ -149,7 +149,7 @@ def test_half_a_surrogate_pair_is_refused(api: TestClient, project: Project, pla
 
 
 def test_an_upload_waits_for_its_preview_and_starts_once(
-    api: TestClient, project: Project, finish: Finish
+    site: Site, api: TestClient, ada: User, project: Project, finish: Finish
 ) -> None:
     path = f"/projects/{project.id}/imports"
     content = "这家店很好吃，还会再来\tpositive\n服务太差，再也不来了\tnegative\n".encode("gb18030")
@@ -169,6 +169,13 @@ def test_an_upload_waits_for_its_preview_and_starts_once(
     assert (other.status_code, "other options" in other.json()["detail"]) == (409, True)
     again = api.post(f"{path}/{sent['id']}/preview", json={})
     assert (again.status_code, "started already" in again.json()["detail"]) == (409, True)
+    page = site.browser(ada).post(
+        f"/projects/{project.id}/imports/{sent['id']}/preview", data={}, follow_redirects=False
+    )
+    assert (page.status_code, page.headers["location"]) == (
+        303,
+        f"/projects/{project.id}/imports/{sent['id']}",
+    ), "a tab that is left open goes on to where the import is"
     assert finish(second).state == "succeeded"
     assert finish(second).state == "succeeded", "a message that comes twice changes nothing"
     assert count(Example) == 2

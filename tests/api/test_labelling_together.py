@@ -113,6 +113,7 @@ def test_whoever_is_corrected_is_told_until_they_have_seen_it(project: Project, 
     assert (item["changed"], item["access"], item["others"]) == (True, "propose", [])
     (said,) = ann.get(f"/projects/{project.id}/mine").json()["items"]
     assert (said["changed"]["by"]["name"], said["stands"]) == ("Bo", False)
+    assert (said["summary"], said["changed"]["summary"]) == ("Positive", "Neutral"), "as titles"
 
     listed = f"/projects/{project.id}/mine?changed=true"
     assert [said["id"] for said in cy.get(listed).json()["items"]] == [example]

@@ -154,7 +154,7 @@ def _digests(connection: Connection) -> dict[str, str]:
 
 def _digests_of_folders(needed: list[str]) -> dict[str, str]:
     """Digests that were stored beside files: those of models."""
-    found = {}
+    found: dict[str, str] = {}
     for key in needed:
         folder, _slash, name = key.rpartition("/")
         if name == DIGESTS:

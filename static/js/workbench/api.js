@@ -48,7 +48,7 @@ export class Unreachable extends Error {
  * @typedef {{id: number, revision: number, base: number, stands: boolean, payload: Payload | null, comment: string,
  *   created_at: string}} Saved
  * @typedef {{id: number, text: string, summary: string, skipped: boolean, stands: boolean,
- *   changed: {by: Author | null, at: string} | null, updated_at: string}} HistoryItem
+ *   changed: {by: Author | null, at: string, summary: string} | null, updated_at: string}} HistoryItem
  * @typedef {{id: string, lemma: string, name: string, roles: {role: string, description: string}[]}} Roleset
  */
 

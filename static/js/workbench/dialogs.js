@@ -63,6 +63,8 @@ export class Dialogs {
     const state = item.changed
       ? t("changed_by", { name: item.changed.by?.name ?? t("somebody") })
       : item.skipped || item.stands ? "" : t("beside_what_stands");
+    const mine = item.skipped ? t("state_skipped") : item.summary;
+    const said = item.changed ? t("was_and_is", { mine, theirs: item.changed.summary }) : mine;
     return h(
       "li.item",
       {},
@@ -70,7 +72,7 @@ export class Dialogs {
         "button.item-pick",
         { type: "button", onclick: () => (dialog.close(), this.open(item.id)) },
         h("span.item-words.clamp", {}, item.text),
-        h("span.muted.small", {}, item.skipped ? t("state_skipped") : item.summary),
+        h("span.muted.small", {}, said),
         state && h("span.badge", {}, state),
       ),
     );
