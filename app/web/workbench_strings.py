@@ -13,6 +13,7 @@ def strings() -> dict[str, str]:
         "brush_off": _("No label is held any more."),
         "brush_on": _("“{label}” is held: every selection gets it at once."),
         "changed_by": _("Changed by {name}."),
+        "what_people_said": _("What people said"),
         "was_and_is": _("You said: {mine}. Stands: {theirs}."),
         "choose_label": _("Choose a label first, or skip the example."),
         "comment_said": _("Comment: {comment}"),

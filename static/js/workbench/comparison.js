@@ -18,7 +18,7 @@ export function comparison(columns) {
   const isOwn = (/** @type {Line} */ line) => said.filter((keys) => keys.has(line.key)).length === 1;
   return h(
     "div.comparison",
-    {},
+    { tabindex: "0", role: "group", "aria-label": t("what_people_said") },
     ...columns.map(({ title, detail, lines, comment, actions }) =>
       h(
         "section.comparison-column",
