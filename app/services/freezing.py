@@ -99,6 +99,7 @@ def _lines(
 ) -> Iterator[list[bytes]]:
     """The canonical lines in example order, some thousands at a time, each read in its own transaction."""
     task = get_task(project.task)
+    schema = task.parse_schema(version.label_schema)
     after = 0
     while True:
         with session_scope(read_only=True) as session:
@@ -109,7 +110,7 @@ def _lines(
         for example, payload in rows:
             split = splits.of(example.id, example.content_hash, example.split)
             tally.splits[split] += 1
-            annotation = task.parse_payload(payload)
+            annotation = task.parse_payload(task.today(schema, payload))
             tally.labels[split].update(task.label_names(annotation))
             # Dumped anew: a database need not keep the order of keys, the canonical form does.
             lines.append(_line(example, task.dump(annotation), split))

@@ -97,6 +97,8 @@ class Checker:
         labels = self.task.labels(self.schema)
         self._known = {label.name for label in labels}
         self._alike = alike(labels)
+        self._former = {old: label.name for label in labels for old in label.former}
+        self._retired = {label.name for label in labels if label.retired}
 
     def check(
         self, items: Iterable[Record | RowProblem], report: Report
@@ -122,6 +124,12 @@ class Checker:
                     payload = self.task.parse_payload(item.annotation)
                     payload = self.task.map_labels(payload, self._name_of)
                     names = set(self.task.label_names(payload))
+                    if retired := names & self._retired:
+                        report.reject(
+                            item.row,
+                            _("The label “%(name)s” is not given any more.", name=min(retired)),
+                        )
+                        continue
                     self._learn(names)
                     annotation = self.task.validate(
                         payload.model_dump(mode="json"), inputs, self.schema
@@ -136,10 +144,12 @@ class Checker:
             yield item, inputs.model_dump(mode="json", exclude_none=True), annotation
 
     def _name_of(self, name: str) -> str:
-        """The project's name for a label of the file: one that differs in case or blanks alone is the same."""
+        """The project's name for a label of the file: a former name, and one that differs in case or blanks alone, are
+        the same label's."""
         if name in self._known:
             return name
-        found = self._alike.get(name.strip().casefold(), name.strip())
+        bare = name.strip()
+        found = self._former.get(bare) or self._alike.get(bare.casefold(), bare)
         if found != name and found in self._known:
             self.taken_for[name] = found
         return found
