@@ -19,7 +19,7 @@ from app.formats.base import Record, RowProblem
 from app.formats.bounds import batched
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Import, Project, now
-from app.services import contributions, jobs, label_sets
+from app.services import contributions, import_matches, jobs, label_sets
 from app.services.batches import Batches
 from app.services.import_rows import MAX_PROBLEMS, Checker, ImportOptions, Report
 from app.settings import get_settings
@@ -46,6 +46,8 @@ def run(claim: jobs.Claim) -> None:
         except BaseException:
             take_back(row.id)
             raise
+    if row.options.get("on_duplicate") == "update":
+        import_matches.apply(claim, row)
     _publish(claim, row)
     get_storage().remove(f"uploads/{row.id}")
 
@@ -67,6 +69,8 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
             good = list(checker.check(batch, report))
             while good:
                 rows, good = good[: batches.rows], good[batches.rows :]
+                if options.on_duplicate == "update":
+                    rows = import_matches.stage(claim, batches, row, project, rows, report)
                 _insert(claim, batches, row, rows, options, report)
             progress = {
                 "phase": "reading",
@@ -280,6 +284,7 @@ def _update(session: Session, statement: Update) -> int:
 
 def take_back(import_id: str) -> None:
     """Take back what an import has staged (annotations go with their examples)."""
+    import_matches.forget(import_id)
     batches, after = Batches(), 0
     while True:
         with batches.transaction() as session:

@@ -31,8 +31,9 @@ class ImportOptions(StrictModel):
     read: ReadOptions = Field(default_factory=ReadOptions)
     on_error: Literal["stop", "skip"] = "stop"
     """Wrong rows: import nothing, or leave them out."""
-    on_duplicate: Literal["keep", "skip"] = "keep"
-    """Texts that the project has already."""
+    on_duplicate: Literal["keep", "skip", "update"] = "keep"
+    """Texts that the project has already: import them again, leave them out, or let what the file says of them be
+    labels where nobody has labelled, and suggestions beside what stands (by `external_id`, else by the text)."""
     new_labels: Literal["add", "reject"] = "add"
     """Labels that the schema lacks: add them, or treat their rows as wrong."""
     split: Literal["train", "validation", "test"] | None = None
@@ -55,6 +56,10 @@ class Report:
     labelled: int = 0
     duplicates: int = 0
     rejected: int = 0
+    matched: int = 0
+    """Rows about texts that the project has already, where these are to be updated."""
+    updates: dict[str, int] = field(default_factory=dict)
+    """What became of them, once the import counts: {"label", "suggestion", "same"}."""
     new_labels: list[str] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     """All that its annotations use."""
@@ -83,6 +88,8 @@ class ImportPreview(Preview):
     taken_for: dict[str, str]
     duplicates: int = 0
     """Of these rows, those whose text the project has already."""
+    updates: dict[str, int] = field(default_factory=dict)
+    """Where texts are to be updated: of these rows, those that match ("matched"), and what would become of them."""
 
 
 class Checker:
