@@ -1,6 +1,5 @@
 """The contract of a task type: what a project of this task labels, and how everything else learns about it."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
@@ -18,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from app.errors import InvalidInput, Problem
 from app.evaluation.spans import Place
 from app.i18n import gettext as _
+from app.storable import has_surrogate
 from app.tasks.tokenize import tokenize
 from app.training import FineTuneParams, Head
 
@@ -37,7 +37,6 @@ MAX_TEXT = 1_000_000
 """Characters of one text."""
 MAX_LABELS = 1000
 """Of one schema."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _PLAIN = "plain_words"
 """The type of an error whose sentence says itself where it is."""
@@ -109,7 +108,7 @@ class TextInputs(BaseModel):
     def _storable(cls, text: str) -> str:
         if "\x00" in text:
             raise ValueError("the text holds a NUL character, which no database can store")
-        if _SURROGATE.search(text):
+        if has_surrogate(text):
             raise ValueError(
                 "the text holds half a surrogate pair: the file was not decoded rightly"
             )
@@ -248,7 +247,11 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
 
     def validate(self, data: Json, inputs: TextInputs, schema: SchemaT) -> Json:
         """The payload as it is to be stored, or InvalidInput with every problem found."""
-        payload = self.normalise(self.parse_payload(data), inputs)
+        return self.accept(self.parse_payload(data), inputs, schema)
+
+    def accept(self, payload: PayloadT, inputs: TextInputs, schema: SchemaT) -> Json:
+        """The same of a payload that is well-formed."""
+        payload = self.normalise(payload, inputs)
         problems = self.check(payload, inputs, schema)
         if problems:
             raise InvalidInput(problems[0].message, problems)
