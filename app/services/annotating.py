@@ -14,7 +14,7 @@ from app.models import Annotation, Example, Project, UnseenChange, User
 from app.services import contributions, label_sets, remarks, work_items
 from app.services.access import Actor, project_for, role_in
 from app.services.contributions import Change
-from app.services.label_sets import Today
+from app.services.label_names import Today
 from app.services.revisions import is_newest
 from app.services.work_items import Author, Said, WorkItem
 from app.tasks import get_task
@@ -272,7 +272,7 @@ def _store(
     if payload is not None:
         task = get_task(project.task)
         schema = task.parse_schema(project.label_schema)
-        payload = task.validate(task.today(schema, payload), _inputs(example), schema)
+        payload = task.validate(Today(project)(payload), _inputs(example), schema)
         _check_offered(task, schema, payload, newest)
         label_sets.note_used(session, project, task.label_names(task.parse_payload(payload)))
     mine = next((said for said in newest if said.by and said.by.id == actor.user_id), None)

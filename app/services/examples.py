@@ -10,7 +10,7 @@ from app.models import Annotation, Example, Project, Remark, User
 from app.services import label_uses, remarks
 from app.services.access import Actor, project_for
 from app.services.annotating import brief
-from app.services.label_sets import Today
+from app.services.label_names import Today
 from app.services.remarks import Found, Which
 from app.services.work_items import Author, Comment
 from app.tasks import get_task

@@ -30,7 +30,7 @@ from app.models import (
 from app.services import contributions, jobs
 from app.services.batches import Batches
 from app.services.contributions import Change
-from app.services.label_sets import Today
+from app.services.label_names import Today
 from app.tasks import get_task
 from app.tasks.content import content_hash
 

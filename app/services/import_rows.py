@@ -129,18 +129,15 @@ class Checker:
                 annotation = None
                 if item.annotation is not None:
                     payload = self.task.parse_payload(item.annotation)
-                    payload = self.task.map_labels(payload, self._name_of)
                     names = set(self.task.label_names(payload))
+                    if not names <= self._known:
+                        payload = self.task.map_labels(payload, self._name_of)
+                        names = set(self.task.label_names(payload))
+                        self._learn(names)
                     if retired := names & self._retired:
-                        report.reject(
-                            item.row,
-                            _("The label “%(name)s” is not given any more.", name=min(retired)),
-                        )
-                        continue
-                    self._learn(names)
-                    annotation = self.task.validate(
-                        payload.model_dump(mode="json"), inputs, self.schema
-                    )
+                        reason = _("The label “%(name)s” is not given any more.", name=min(retired))
+                        raise InvalidInput(reason)
+                    annotation = self.task.accept(payload, inputs, self.schema)
                     report.labels |= names
             except InvalidInput as error:
                 first = error.problems[0] if error.problems else Problem("", error.message)

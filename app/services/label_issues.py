@@ -16,7 +16,7 @@ from app.i18n import gettext as _
 from app.models import Annotation, DatasetVersion, Example, Job, LabelIssue, Run, User, now
 from app.services.access import Actor, project_for
 from app.services.evaluation import Difference, differences
-from app.services.label_sets import Today
+from app.services.label_names import Today
 from app.tasks import get_task
 
 State = Literal["open", "fixed", "dismissed"]

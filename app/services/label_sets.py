@@ -1,7 +1,7 @@
 """Changes of a project's label set, and which of its labels annotations use.
 
 Annotations keep the names that labels had when they were written. A label knows its former names, those of labels that
-were merged into it included, and whoever reads annotations reads them under the names of today (`today`).
+were merged into it included, and whoever reads annotations reads them under the names of today (`label_names`).
 
 Projects remember the labels that annotations may have (`used_labels`), so that no save searches the annotations.
 Whoever writes annotations notes their names first: a name that is new takes the project's lock, under which labels are
@@ -9,9 +9,9 @@ removed, too.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 import orjson
 from sqlalchemy import func, select
@@ -39,25 +39,6 @@ def locked(session: Session, project_id: str) -> Project:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one()
-
-
-class Today:
-    """Reads stored payloads under the names that a project's labels have today."""
-
-    def __init__(self, project: Project) -> None:
-        task = get_task(project.task)
-        schema = task.parse_schema(project.label_schema)
-        is_renamed = any(label.former for label in task.labels(schema))
-        self._read: Callable[[dict[str, Any]], dict[str, Any]] | None = (
-            (lambda payload: task.today(schema, payload)) if is_renamed else None
-        )
-
-    @overload
-    def __call__(self, payload: dict[str, Any]) -> dict[str, Any]: ...
-    @overload
-    def __call__(self, payload: dict[str, Any] | None) -> dict[str, Any] | None: ...
-    def __call__(self, payload: dict[str, Any] | None) -> dict[str, Any] | None:
-        return payload if payload is None or self._read is None else self._read(payload)
 
 
 def frozen(project: Project) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db import session_scope
 from app.models import Annotation, Example, Project, User
+from app.services.label_names import Today
 from app.services.revisions import is_newest
 from app.tasks import get_task
 from app.tasks.base import TextInputs
@@ -117,8 +118,7 @@ def breaking(
 
 def broken_since(session: Session, project: Project, schema: dict[str, Any], after: int) -> int:
     """How many examples have a gold from after `after` (an annotation's id) that another mode would not allow."""
-    task = get_task(project.task)
-    own, breaks = task.parse_schema(project.label_schema), _breaks(project, schema)
+    today, breaks = Today(project), _breaks(project, schema)
     rows = session.execute(
         select(Example.inputs, Annotation.payload)
         .join(Annotation, Annotation.example_id == Example.id)
@@ -129,7 +129,7 @@ def broken_since(session: Session, project: Project, schema: dict[str, Any], aft
             Annotation.payload.is_not(None),
         )
     )
-    return sum(breaks(task.today(own, payload), inputs) for inputs, payload in rows)
+    return sum(breaks(today(payload), inputs) for inputs, payload in rows)
 
 
 _Test = Callable[[dict[str, Any], dict[str, Any]], bool]
@@ -163,7 +163,7 @@ def _having(
 ) -> Iterator[_Row | None]:
     """The annotations that have some of these labels; None at the end if there was no time for all."""
     task, wanted = get_task(project.task), set(labels)
-    schema = task.parse_schema(project.label_schema)
+    today = Today(project)
     like = _may_have(_spellings(project, wanted))
     is_current = or_(is_newest(), and_(Annotation.user_id.is_(None), Annotation.is_proposal))
     query = (
@@ -184,7 +184,7 @@ def _having(
         with session_scope(read_only=True) as session:
             rows = session.execute(query.where(*_within(project.id, low, high))).all()
         for payload, is_gold, current, is_proposal, author in rows:
-            said = task.today(schema, payload)
+            said = today(payload)
             if wanted.intersection(task.label_names(task.parse_payload(said))):
                 yield _Row(said, bool(is_gold), bool(current), is_proposal, author)
         if time.monotonic() > until:
@@ -201,8 +201,7 @@ def _golds(
     limit: int,
     seconds: float,
 ) -> Found:
-    task = get_task(project.task)
-    schema = task.parse_schema(project.label_schema)
+    today = Today(project)
     query = (
         select(Example.id, Example.inputs, Annotation.payload)
         .join(Annotation, Annotation.id == Example.gold_id)
@@ -215,7 +214,7 @@ def _golds(
         with session_scope(read_only=True) as session:
             rows = session.execute(query.where(*_within(project.id, low, high))).all()
         for example_id, inputs, payload in rows:
-            if matches(task.today(schema, payload), inputs):
+            if matches(today(payload), inputs):
                 found.append(example_id)
                 if len(found) == limit:
                     return Found(found, example_id)

@@ -13,7 +13,7 @@ from app.models.contribution import HAS_COMMENT, HAS_PROPOSAL
 from app.services import contributions
 from app.services.access import Actor, role_in
 from app.services.contributions import Change
-from app.services.label_sets import Today
+from app.services.label_names import Today
 
 REVIEWERS = ("reviewer", "manager")
 

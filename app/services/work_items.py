@@ -13,7 +13,7 @@ from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, User, now
 from app.services import contributions, label_sets, remarks
 from app.services.access import Actor, role_in
-from app.services.label_sets import Today
+from app.services.label_names import Today
 from app.services.revisions import is_newest
 from app.tasks.base import TextInputs
 

@@ -1,6 +1,5 @@
 """The contract of a task type: what a project of this task labels, and how everything else learns about it."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
@@ -18,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from app.errors import InvalidInput, Problem
 from app.evaluation.spans import Place
 from app.i18n import gettext as _
+from app.storable import has_surrogate
 from app.tasks.tokenize import tokenize
 from app.training import FineTuneParams, Head
 
@@ -39,7 +39,6 @@ MAX_LABELS = 1000
 """Of one schema."""
 MAX_FORMER = 1000
 """Former names of one label."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _PLAIN = "plain_words"
 """The type of an error whose sentence says itself where it is."""
@@ -131,7 +130,7 @@ class TextInputs(BaseModel):
     def _storable(cls, text: str) -> str:
         if "\x00" in text:
             raise ValueError("the text holds a NUL character, which no database can store")
-        if _SURROGATE.search(text):
+        if has_surrogate(text):
             raise ValueError(
                 "the text holds half a surrogate pair: the file was not decoded rightly"
             )
@@ -281,7 +280,11 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
 
     def validate(self, data: Json, inputs: TextInputs, schema: SchemaT) -> Json:
         """The payload as it is to be stored, or InvalidInput with every problem found."""
-        payload = self.normalise(self.parse_payload(data), inputs)
+        return self.accept(self.parse_payload(data), inputs, schema)
+
+    def accept(self, payload: PayloadT, inputs: TextInputs, schema: SchemaT) -> Json:
+        """The same of a payload that is well-formed."""
+        payload = self.normalise(payload, inputs)
         problems = self.check(payload, inputs, schema)
         if problems:
             raise InvalidInput(problems[0].message, problems)
@@ -291,14 +294,14 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
         """The payload as it is stored."""
         return payload.model_dump(mode="json")
 
-    def today(self, schema: SchemaT, data: Json) -> Json:
-        """A stored payload under the names that its labels have in this schema: former names are read as the label
-        that has them."""
-        becomes = {old: label.name for label in self.labels(schema) for old in label.former}
-        if not becomes:
-            return data
+    def renamed(self, data: Json, becomes: Mapping[str, str]) -> Json:
+        """A stored payload with other names for some of its labels."""
         payload = self.map_labels(self.parse_payload(data), lambda name: becomes.get(name, name))
         return self.dump(self.canonical(payload))
+
+    def former_names(self, schema: SchemaT) -> dict[str, str]:
+        """Former names of labels, and what each of these is called today."""
+        return {old: label.name for label in self.labels(schema) for old in label.former}
 
     def offered(self, schema: SchemaT) -> list[Label]:
         """The labels that an annotation may be given now."""
