@@ -20,7 +20,7 @@ def unstorable(value: Any) -> str | None:
         inner: list[Any] = []
         for item in level:
             if isinstance(item, str):
-                if reason := _text(item):
+                if ("\x00" in item or not item.isascii()) and (reason := _text(item)):
                     return reason
             elif isinstance(item, dict):
                 inner.extend(item)
@@ -46,9 +46,17 @@ def too_deep() -> str:
 def _text(text: str) -> str | None:
     if "\x00" in text:
         return _("A text holds a NUL character, which cannot be stored.")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return _("A text holds half a surrogate pair, which cannot be stored.")
+    if has_surrogate(text):
+        return _("A text holds half a surrogate pair, which cannot be stored.")
     return None
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether a text holds half a surrogate pair, which no encoding has."""
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

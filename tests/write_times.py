@@ -374,6 +374,8 @@ Request = Callable[[Scene], dict[str, Any]]
 _JSON: Request = lambda _s: {"json": {}}  # noqa: E731
 _FORM: Request = lambda _s: {"data": {"x": "1"}}  # noqa: E731
 _LABELS = [{"name": name} for name in ("negative", "positive", "mixed")]
+_RENAME = {"kind": "rename", "label": "negative", "to": "bad"}
+_RENAME_BACK = {"kind": "rename", "label": "bad", "to": "negative"}
 _SPACE = {"space": {"epochs": list(range(1, 51))}, "version": 1, "params": {"base": "scratch"}}
 _BO = {"email": "bo@example.org", "password": "a long enough password"}
 _TURN = {"priority": "normal", "device": ""}
@@ -434,6 +436,13 @@ CALLS: tuple[Call, ...] = (
     # What people and programs do with a project, first by REST, then on pages.
     Call("PATCH", _API, lambda _s: {"json": {"name": "Renamed"}}, 200),
     Call("PUT", f"{_API}/schema", lambda _s: {"json": {"labels": _LABELS}}, 200),
+    *(
+        Call("POST", f"{_API}/labels{path}", lambda _s: {"json": _RENAME}, 200)
+        for path in ("/preview", "")
+    ),
+    Call("POST", f"{_P}/labels", lambda _s: {"data": _RENAME_BACK}, 303),
+    Call("PUT", f"{_API}/schema", lambda _s: {"json": {"labels": _LABELS, "mode": "multi"}}, 200),
+    Call("PUT", f"{_API}/schema", lambda _s: {"json": {"labels": _LABELS, "mode": "single"}}, 200),
     Call("PUT", f"{_API}/schema", lambda _s: {"json": {"labels": _LABELS[:1]}}, 422),
     Call("PUT", f"{_API}/schema", lambda _s: {"json": {"labels": _LABELS[:2]}}, 200),
     Call(

@@ -156,17 +156,31 @@ def list_examples(
             "Annotators get those with their own."
         ),
     ] = None,
+    label: Annotated[
+        str | None, Query(description="Only examples whose gold has this label.", max_length=100)
+    ] = None,
+    breaks: Annotated[
+        str | None,
+        Query(
+            description="Only examples whose gold this mode of the label schema would not allow.",
+            examples=["flat", "single"],
+            max_length=20,
+        ),
+    ] = None,
     q: Annotated[str, Query(description="Only texts that hold this.", max_length=500)] = "",
     after: Annotated[int, Query(description="Only ids behind this one.", ge=0, le=2**53 - 1)] = 0,
     limit: Annotated[int, Query(description="At most this many.", ge=1, le=500)] = 50,
 ) -> ExamplePage:
-    """A page of examples. Walk on with `next_after` as `after`."""
+    """A page of examples. Walk on with `next_after` as `after`; with `label` or `breaks` a page may be short and yet
+    not be the last."""
     page = examples.browse(
         session,
         person.actor,
         project_id,
         status=status,
         having=having,
+        label=label,
+        breaks=breaks,
         search=q,
         after=after,
         limit=limit,

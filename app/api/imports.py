@@ -45,6 +45,15 @@ class ReportOut(Answer):
     labelled: int = Field(0, description="Of these, rows with an annotation.")
     duplicates: int = Field(0, description="Texts that were there already.")
     rejected: int = Field(0, description="Wrong rows.")
+    matched: int = Field(
+        0, description="With `on_duplicate: update`, rows about texts that were there already."
+    )
+    updates: dict[str, int] = Field(
+        {},
+        description="What became of what they say: `label`, it stands where nothing did; `suggestion`, it was put "
+        "beside what stands; `same`, it was said already.",
+        examples=[{"label": 40, "suggestion": 3, "same": 7}],
+    )
     problems: list[RejectedRow] = Field([], description="The first 200 wrong rows.")
     new_labels: list[str] = Field([], description="Labels that the schema did not have.")
     taken_for: dict[str, str] = Field(
@@ -115,6 +124,10 @@ class PreviewOut(Answer):
         description="Labels that differ from the project's in case or blanks alone, and what they become."
     )
     duplicates: int = Field(description="Of these rows, those whose text the project has already.")
+    updates: dict[str, int] = Field(
+        description="With `on_duplicate: update`, how many of these rows match (`matched`), and what would become of "
+        "them: `label`, `suggestion`, `same`."
+    )
 
 
 class NewExample(Question):

@@ -8,6 +8,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.api.schemas import Answer, ProjectId, Question, Role, UserId
+from app.db import session_scope
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.models import Project
@@ -119,12 +120,13 @@ def get_project(session: Db, person: Person, project_id: ProjectId) -> ProjectOu
 
 
 @router.patch("/{project_id}")
-def update_project(
-    session: Db, person: Person, project_id: ProjectId, fields: ProjectFields
-) -> ProjectOut:
-    """Change a project; what is left out stays. Labels that annotations use cannot be taken away."""
-    project = projects.update(session, person.actor, project_id, fields)
-    return _shown(session, person.actor, project)
+def update_project(person: Person, project_id: ProjectId, fields: ProjectFields) -> ProjectOut:
+    """Change a project; what is left out stays. Labels that annotations use cannot be taken away: `change_labels`
+    renames, merges, splits and retires them. A mode that breaks what stands is refused; `breaks` of `list_examples`
+    gives those examples."""
+    project = projects.update(person.actor, project_id, fields)
+    with session_scope(read_only=True) as session:
+        return _shown(session, person.actor, project)
 
 
 @router.delete("/{project_id}", status_code=204)
@@ -144,14 +146,14 @@ def get_schema(session: Db, person: Person, project_id: ProjectId) -> dict[str, 
 
 @router.put("/{project_id}/schema")
 def replace_schema(
-    session: Db,
     person: Person,
     project_id: ProjectId,
     schema: dict[str, Any] = Body(examples=[_SENTIMENT_EXAMPLE]),
 ) -> dict[str, Any]:
-    """Replace the label schema. Labels that annotations use cannot be taken away."""
+    """Replace the label schema, as `update_project` does. Labels keep their former names, whatever is said of them
+    here."""
     fields = ProjectFields(label_schema=schema)
-    return projects.update(session, person.actor, project_id, fields).label_schema
+    return projects.update(person.actor, project_id, fields).label_schema
 
 
 @router.get("/{project_id}/members")

@@ -128,7 +128,10 @@ def import_(
         typer.Option(help="Wrong rows: import nothing, or leave them out."),
     ] = "stop",
     on_duplicate: Annotated[
-        Literal["keep", "skip"], typer.Option(help="Texts that are there already.")
+        Literal["keep", "skip", "update"],
+        typer.Option(
+            help="Texts that are there already: import them again, leave them out, or label them where nobody has."
+        ),
     ] = "keep",
     new_labels: Annotated[
         Literal["add", "reject"],
@@ -177,6 +180,12 @@ def import_(
             f"{report['read']} rows read as {row.format}: {report['labelled']} with an annotation, "
             f"{report['duplicates']} with a text that was there already, {report['rejected']} wrong."
         )
+        if report["matched"]:
+            did = report["updates"]
+            say(
+                f"{report['matched']} about texts that were there: {did.get('label', 0)} labelled, "
+                f"{did.get('suggestion', 0)} suggested beside what stands, {did.get('same', 0)} said already."
+            )
         if not report["encoding_is_certain"]:
             complain(
                 f"The encoding {report['encoding']} is a guess. If letters are wrong, take the import back and name "

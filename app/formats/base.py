@@ -67,6 +67,8 @@ class Record:
     split: str | None = None
     unused: tuple[str, ...] = ()
     """Names of what the row holds that was neither read nor kept in `meta`."""
+    others: dict[str, Any] = field(default_factory=dict)
+    """The task's other inputs, beside text and tokens."""
 
 
 @dataclass(frozen=True, slots=True)

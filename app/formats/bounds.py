@@ -16,7 +16,7 @@ import orjson
 
 from app.errors import InvalidInput
 from app.i18n import gettext as _
-from app.storable import unstorable
+from app.storable import MAX_DEPTH, unstorable
 from app.tasks.base import MAX_TEXT
 
 Item = TypeVar("Item")
@@ -125,6 +125,8 @@ def too_long(number: int) -> InvalidInput:
 
 def check_dense(text: str | bytes) -> None:
     """Raises ValueError for JSON of more values than a row may have."""
+    if len(text) <= MAX_VALUES:
+        return
     marks: tuple[Any, ...] = (",", "[", "{") if isinstance(text, str) else (b",", b"[", b"{")
     if len(text) > MAX_ROW or sum(text.count(mark) for mark in marks) > MAX_VALUES:
         raise ValueError(_("It holds more than one row may hold."))
@@ -134,13 +136,27 @@ def parse_json(text: str | bytes) -> Any:
     """The value of a JSON text that came in a file. Raises ValueError with a sentence."""
     check_dense(text)
     value = orjson.loads(text)
-    if reason := unstorable(value):
+    has_digits = _has_digits(text)
+    if (has_digits or _is_suspect(text)) and (reason := unstorable(value)):
         raise ValueError(reason)
-    digits = _DIGITS if isinstance(text, str) else _DIGITS_BYTES
-    if digits.search(text):  # type: ignore[arg-type]
+    if has_digits:
         # orjson makes a float of an integer over 64 bits, which would bend an id in silence.
         json.loads(text, parse_int=_integer)
     return value
+
+
+def _has_digits(text: str | bytes) -> bool:
+    """Whether a number of it may have more than 64 bits."""
+    found = _DIGITS.search(text) if isinstance(text, str) else _DIGITS_BYTES.search(text)
+    return found is not None
+
+
+def _is_suspect(text: str | bytes) -> bool:
+    """Whether what orjson reads of it may hold a NUL, or be nested too deeply. It refuses half a surrogate pair, and
+    numbers that are not finite, by itself."""
+    if isinstance(text, bytes):
+        return b"\\u0000" in text or text.count(b"[") + text.count(b"{") > MAX_DEPTH
+    return "\\u0000" in text or text.count("[") + text.count("{") > MAX_DEPTH
 
 
 def _integer(digits: str) -> int:

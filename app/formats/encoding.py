@@ -12,6 +12,7 @@ from app.formats import magic
 from app.formats.charsets import most_likely
 from app.formats.packed import beginning, uncompressed
 from app.i18n import gettext as _
+from app.storable import has_surrogate
 
 SAMPLE = 1 << 18
 _BOMS = (
@@ -128,7 +129,7 @@ def unreadable(text: str, encoding: str, *, before: int = 0) -> str | None:
     `before` characters came before it."""
     if (nul := text.find("\x00")) >= 0:
         return _("Character %(place)s is a NUL, which no text has.", place=before + nul + 1)
-    bad = None if text.isascii() else _UNDECODED.search(text)
+    bad = _UNDECODED.search(text) if has_surrogate(text) else None
     if bad is None:
         return None
     return _(

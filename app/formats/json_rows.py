@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-import orjson
-
 from app.formats.base import Head, Message, ReadOptions, Record, RowProblem, read_split
 from app.formats.bounds import parse_json, read_lines
 from app.formats.encoding import open_text, unreadable
+from app.formats.example import example_of, write_line
 from app.formats.json_stream import parse_python_json, read_values
 from app.formats.rows import FileRow, is_row, read_rows
 from app.i18n import gettext as _
@@ -129,17 +128,7 @@ class JsonlWriter:
         comments: bool = False,
     ) -> Iterator[bytes]:
         for record in records:
-            yield orjson.dumps(
-                {
-                    "id": record.row,
-                    "external_id": record.external_id,
-                    "split": record.split,
-                    "inputs": {"text": record.text, "tokens": record.tokens},
-                    "annotation": record.annotation,
-                    "meta": record.meta,
-                },
-                option=orjson.OPT_APPEND_NEWLINE,
-            )
+            yield write_line(example_of(record))
 
     def check(self, record: Record, task: str) -> list[str]:
         return []

@@ -48,17 +48,27 @@ class Fields:
 
 def guess_mapping(columns: list[str], options: ReadOptions) -> dict[str, str]:
     """Which column is what: as the options say, else by its name."""
-    known = _known(columns)
+    chosen = tuple(options.columns.items())
+    if sum(map(len, columns)) <= _MAX_REMEMBERED:  # rows have the same columns again and again
+        return _remembered_mapping(tuple(columns), chosen).copy()
+    return _mapping(columns, chosen)
+
+
+def _mapping(columns: Sequence[str], chosen: Sequence[tuple[str, str]]) -> dict[str, str]:
+    known, choices = _known(columns), dict(chosen)
     mapping: dict[str, str] = {}
     for role in NAMES:
-        if role in options.columns:
-            if options.columns[role]:
-                mapping[role] = options.columns[role]
+        if role in choices:
+            if choices[role]:
+                mapping[role] = choices[role]
             continue
         found = next(iter(known[role]), None)
         if found is not None and found not in mapping.values():
             mapping[role] = found
     return mapping
+
+
+_remembered_mapping = lru_cache(maxsize=64)(_mapping)
 
 
 def _known(columns: Sequence[str]) -> dict[str, list[str]]:
@@ -81,7 +91,7 @@ def read_fields(
 ) -> Fields:
     """What the columns of a row say. Raises InvalidInput naming the column."""
     row = shaped.row
-    roles = dict(guess_mapping(list(row), options) if mapping is None else mapping)
+    roles = guess_mapping(list(row), options) if mapping is None else dict(mapping)
     absent = _absent(row, roles, options) if options.columns else ()
     if shaped.roles:
         roles = {role: column for role, column in (roles | dict(shaped.roles)).items() if column}
@@ -180,8 +190,11 @@ def label_column(
     """The column that is the label in this row: another one than the guess if somebody chose it, else the most telling
     one that has the form of the task's labels."""
     guessed = roles.get("label", "")
+    known = _known(list(row))["label"]
+    if not known and words is None:
+        return guessed
     taken = {column for role, column in roles.items() if role != "label"}
-    columns = [column for column in _known(list(row))["label"] if column not in taken]
+    columns = [column for column in known if column not in taken]
     if words is not None:
         columns += [column for column in row if fold(column) in _TAGS]
     is_chosen = bool(guessed) or "label" in options.columns

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import IO, Any, cast
 
 from app.errors import InvalidInput
+from app.formats import magic
 from app.formats.bounds import Gunzipped, check_unpacked
 from app.i18n import gettext as _
 
@@ -105,6 +106,14 @@ def uncompressed(stream: IO[bytes]) -> IO[bytes]:
     if head.startswith(b"\xfd7zXZ\x00"):
         return io.BufferedReader(_Unpacked(stream, _xz), 1 << 17)
     return stream
+
+
+def is_packed(stream: IO[bytes]) -> bool:
+    """Whether a file may hold more than its size says: it is packed, or is of a kind that packs what is in it. Leaves
+    the stream at its beginning."""
+    head = stream.read(magic.SIZE)
+    stream.seek(0)
+    return magic.kind_of(head) is not None
 
 
 def beginning(stream: IO[bytes], size: int) -> bytes:

@@ -6,8 +6,8 @@ words, the words say which it is.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from app.errors import InvalidInput
 from app.formats.tokens import Tokens
@@ -26,10 +26,11 @@ _PAIRS = ("pos", "span", "offset", "offsets", "indices", "position")
 _KNOWN = frozenset(
     (*_START, *_END, *_LABEL, *_WORDS, *_INSIDE, *_PAIRS, "token_start", "token_end")
 )
+_MAX_REMEMBERED = 1024
+"""Characters of a span's names."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(NamedTuple):
     """A span as its file has it."""
 
     start: int
@@ -101,10 +102,7 @@ def _span(item: Any, column: str) -> _Span:
         start, end, label = item
     elif isinstance(item, dict):
         item = _flat(item)
-        start, end = _first(item, _START), _first(item, _END)
-        name = next((name for name in _LABEL if name in item), "")
-        label = item.get(name)
-        words = next((item[n] for n in _WORDS if n in item and n != name), None)
+        start, end, label, words = map(item.get, _names(item))
     start, end, labels = _whole(start), _whole(end), _labels(label)
     if type(start) is not int or type(end) is not int or not labels:
         raise InvalidInput.at(
@@ -116,6 +114,9 @@ def _span(item: Any, column: str) -> _Span:
 
 def _labels(value: Any) -> list[str]:
     """The label, or those of a list; none where one of them is no word and no number."""
+    if isinstance(value, str):
+        name = value.strip()
+        return [name] if name else []
     values = value if isinstance(value, list) else [value]
     named = [str(one).strip() for one in values if isinstance(one, str) or type(one) is int]
     return named if len(named) == len(values) and all(named) else []
@@ -142,10 +143,22 @@ def _flat(item: Mapping[str, Any]) -> Mapping[str, Any]:
     return item
 
 
-def _first(item: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((item[name] for name in names if name in item), None)
+def _names(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Under which names a span says its start, its end, its label and its words; empty where it does not."""
+    if sum(map(len, item)) <= _MAX_REMEMBERED:  # spans have the same names again and again
+        return _remembered(tuple(item))
+    return _by_name(tuple(item))
 
 
+def _by_name(names: tuple[str, ...]) -> tuple[str, ...]:
+    start, end, label = (
+        next((name for name in known if name in names), "") for known in (_START, _END, _LABEL)
+    )
+    words = next((name for name in _WORDS if name in names and name != label), "")
+    return start, end, label, words
+
+
+_remembered = lru_cache(maxsize=64)(_by_name)
 _Place = tuple[int, int]
 _Convention = Callable[[_Span, str, Tokens], _Place]
 
@@ -217,7 +230,7 @@ def _words(span: _Span, text: str, tokens: Tokens) -> _Place:
 
 
 def _last_included(convention: _Convention) -> _Convention:
-    return lambda span, text, tokens: convention(replace(span, end=span.end + 1), text, tokens)
+    return lambda span, text, tokens: convention(span._replace(end=span.end + 1), text, tokens)
 
 
 def _from_utf16(units: int, text: str) -> int:

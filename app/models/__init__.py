@@ -4,6 +4,7 @@ from app.models.audit import AuditEntry
 from app.models.base import Base, new_id, now
 from app.models.contribution import Contribution, Remark, UnseenChange
 from app.models.example import Annotation, Example
+from app.models.import_update import ImportUpdate
 from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
 from app.models.label_issue import LabelIssue
 from app.models.project import FrameImport, Member, Project, Roleset
@@ -25,6 +26,7 @@ __all__ = [
     "Example",
     "FrameImport",
     "Import",
+    "ImportUpdate",
     "Job",
     "KnownBrowser",
     "LabelIssue",

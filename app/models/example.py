@@ -50,6 +50,12 @@ class Example(Base):
         Index("ix_examples_project_id_status_id", "project_id", "status", "id"),
         Index("ix_examples_project_id_id", "project_id", "id"),
         Index("ix_examples_project_id_content_hash", "project_id", "content_hash"),
+        partial_index(
+            "ix_examples_project_id_external_id",
+            "project_id",
+            "external_id",
+            where="external_id IS NOT NULL",
+        ),
         Index("ix_examples_import_id_id", "import_id", "id"),
         # The hot path. What is free, what a person holds, whose leases have ended, what is set aside:
         # each is found without looking at any other example.

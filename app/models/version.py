@@ -40,6 +40,9 @@ class DatasetVersion(Base):
     size: Mapped[int | None]
     """Bytes of the canonical file."""
     sha256: Mapped[str | None] = mapped_column(String(64))
+    manifest_sha256: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the manifest: of schema, instruction and all else that what is made of the data depends on. None for
+    versions of releases that kept none."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 

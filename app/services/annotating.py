@@ -15,6 +15,8 @@ from app.models import Annotation, Example, Project, UnseenChange, User
 from app.services import contributions, label_sets, remarks, work_items
 from app.services.access import Actor, project_for, role_in
 from app.services.contributions import Change
+from app.services.label_names import Today
+from app.services.revisions import is_newest
 from app.services.work_items import Author, Said, WorkItem
 from app.tasks import get_task
 from app.tasks.base import TextInputs
@@ -91,7 +93,7 @@ def save(
     saved = _saved_before(session, actor, project, example, draft)
     if saved is not None:
         return saved
-    newest = work_items.said_of(session, example)
+    newest = work_items.said_of(session, project, example)
     standing = next((said for said in newest if said.annotation_id == example.gold_id), None)
     if draft.effect == "propose":
         _check_proposal(session, actor, project, example, standing, draft)
@@ -104,10 +106,10 @@ def save(
         seen = 0 if is_first else _forget_unseen(session, example_id, actor.user_id)
         people = {actor.user_id: Change(annotated=int(is_first), changed=-seen)}
         stands = standing.payload if standing else None
-        by = remarks.update(session, actor, annotation, stands, people)
+        by = remarks.update(session, actor, project, annotation, stands, people)
         contributions.add(session, project_id, people, **by)
     else:
-        _settle(session, actor, example, annotation, standing, newest)
+        _settle(session, actor, project, example, annotation, standing, newest)
     return annotation
 
 
@@ -127,11 +129,11 @@ def history(
     With `changed`, only what others have replaced and this person has not seen yet.
     """
     project = project_for(session, actor, project_id)
-    task = get_task(project.task)
+    task, today = get_task(project.task), Today(project)
     schema = task.parse_schema(project.label_schema)
     titles = {label.name: label.title or label.name for label in task.labels(schema)}
     gold = aliased(Annotation)
-    mine = select(Annotation.id).where(Annotation.user_id == actor.user_id, work_items.is_newest())
+    mine = select(Annotation.id).where(Annotation.user_id == actor.user_id, is_newest())
     if changed:
         unseen = session.scalars(
             select(UnseenChange.example_id)
@@ -168,17 +170,19 @@ def history(
             and row.gold_id is not None
             and row.gold_id > annotation.id
             and row.gold_by != actor.user_id
-            and row.gold_payload != annotation.payload
+            and today(row.gold_payload) != today(annotation.payload)
         )
         by = Author(row.gold_by, row.name) if row.gold_by else None
         found.append(
             HistoryItem(
                 id=annotation.example_id,
                 text=row.inputs["text"][:200],
-                summary=brief(task, annotation.payload, row.inputs, titles),
+                summary=brief(task, today(annotation.payload), row.inputs, titles),
                 skipped=annotation.payload is None,
                 stands=row.gold_id == annotation.id,
-                changed=Replaced(by, row.gold_at, brief(task, row.gold_payload, row.inputs, titles))
+                changed=Replaced(
+                    by, row.gold_at, brief(task, today(row.gold_payload), row.inputs, titles)
+                )
                 if is_changed
                 else None,
                 updated_at=annotation.created_at,
@@ -214,12 +218,12 @@ def _saved_before(
     )
     if saved is None:
         return None
-    payload = draft.payload
+    payload, today = draft.payload, Today(project)
     if saved.example_id == example.id and payload is not None:
         task = get_task(project.task)
         payload = task.dump(task.normalise(task.parse_payload(payload), _inputs(example)))
-    comment = draft.comment[:MAX_COMMENT]
-    if saved.example_id != example.id or (saved.payload, saved.comment) != (payload, comment):
+    said = (today(saved.payload), saved.comment)
+    if saved.example_id != example.id or said != (today(payload), draft.comment[:MAX_COMMENT]):
         raise _used_key()
     return saved
 
@@ -284,7 +288,9 @@ def _store(
     payload = draft.payload
     if payload is not None:
         task = get_task(project.task)
-        payload = task.validate(payload, _inputs(example), task.parse_schema(project.label_schema))
+        schema = task.parse_schema(project.label_schema)
+        payload = task.validate(Today(project)(payload), _inputs(example), schema)
+        _check_offered(task, schema, payload, newest)
         label_sets.note_used(session, project, task.label_names(task.parse_payload(payload)))
     mine = next((said for said in newest if said.by and said.by.id == actor.user_id), None)
     seconds = draft.seconds
@@ -309,9 +315,23 @@ def _store(
     return annotation
 
 
+def _check_offered(task: Any, schema: Any, payload: dict[str, Any], newest: list[Said]) -> None:
+    """A label that is retired stays where it is; nothing gets it anew. Raises InvalidInput."""
+
+    def names(said: dict[str, Any] | None) -> set[str]:
+        return set(task.label_names(task.parse_payload(said))) if said is not None else set()
+
+    retired = {label.name for label in task.labels(schema) if label.retired}
+    if new := (names(payload) & retired) - set().union(*(names(said.payload) for said in newest)):
+        raise InvalidInput.at(
+            "labels", _("The label “%(name)s” is not given any more.", name=min(new))
+        )
+
+
 def _settle(
     session: Session,
     actor: Actor,
+    project: Project,
     example: Example,
     annotation: Annotation,
     standing: Said | None,
@@ -340,7 +360,7 @@ def _settle(
         people[me].changed -= _forget_unseen(session, example.id, me)
     if standing is not None and (standing.by is None or standing.by.id != me):
         _note_unseen(session, annotation, standing, newest, people)
-    by = remarks.update(session, actor, annotation, annotation.payload, people)
+    by = remarks.update(session, actor, project, annotation, annotation.payload, people)
     contributions.add(
         session,
         example.project_id,

@@ -13,6 +13,7 @@ from app.models import (
     Example,
     FrameImport,
     Import,
+    ImportUpdate,
     Job,
     LabelIssue,
     Project,
@@ -81,6 +82,7 @@ def run(claim: jobs.Claim) -> None:
     for version_id in clearing.ids(DatasetVersion):
         clearing.remove(DatasetVersion, version_id, files=[f"versions/{version_id}"])
     for import_id in clearing.ids(Import):
+        clearing.rows(ImportUpdate, ImportUpdate.import_id == import_id)
         clearing.remove(Import, import_id, files=[f"uploads/{import_id}"])
     for load_id in clearing.ids(FrameImport):
         clearing.remove(FrameImport, load_id, files=[frames_key(load_id)])

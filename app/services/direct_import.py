@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import IO, Any
 
-import orjson
-
 from app.db import session_scope
 from app.errors import AnnotuneError
+from app.formats.example import StoredExample, write_line
 from app.models import Import, Job
 from app.services import importing
 from app.services.access import Actor
@@ -46,14 +45,13 @@ def bring_in_rows(
 ) -> tuple[Import, Job | None]:
     """Import rows, each with `text` and maybe `tokens`, `annotation`, `external_id`, `meta`."""
     lines = [
-        orjson.dumps(
-            {
-                "inputs": {"text": row["text"], "tokens": row.get("tokens")},
-                "annotation": row.get("annotation"),
-                "external_id": row.get("external_id"),
-                "meta": row.get("meta") or {},
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
+        write_line(
+            StoredExample(
+                {"text": row["text"], "tokens": row.get("tokens")},
+                external_id=row.get("external_id"),
+                annotation=row.get("annotation"),
+                meta=row.get("meta") or {},
+            )
         )
         for row in rows
     ]

@@ -6,14 +6,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from app.models import Annotation, Example, Remark, User
-from app.services import remarks
+from app.models import Annotation, Example, Project, Remark, User
+from app.services import label_uses, remarks
 from app.services.access import Actor, project_for
 from app.services.annotating import brief
+from app.services.label_names import Today
 from app.services.remarks import Found, Which
 from app.services.work_items import Author, Comment
 from app.tasks import get_task
 
+LOOK_SECONDS = 1.0
+"""How long a page looks for examples that no index gives."""
 STATUSES = ("open", "labelled", "skipped")
 MAX_COMMENT = 200
 """Characters of a comment that a list shows."""
@@ -63,6 +66,8 @@ def browse(
     *,
     status: str | None = None,
     having: Which | None = None,
+    label: str | None = None,
+    breaks: str | None = None,
     search: str = "",
     after: int = 0,
     limit: int = 50,
@@ -70,10 +75,12 @@ def browse(
     """Examples in the order they came, a page at a time; `after` is the last id of the page before.
 
     `having` gives those with proposals that wait for a reviewer, or with comments: of anyone to reviewers and
-    managers, their own to annotators.
+    managers, their own to annotators. `label` gives those whose gold has the label; `breaks`, those whose gold a mode
+    of the label schema would not allow. With these two a page may be short, or empty, and yet not be the last: each
+    looks for a second or so. Raises InvalidInput for a mode that there is not.
     """
     project = project_for(session, actor, project_id)
-    task = get_task(project.task)
+    task, today = get_task(project.task), Today(project)
     conditions = [Example.status == status if status in STATUSES else Example.status != "staged"]
     if search.strip():
         conditions.append(
@@ -87,7 +94,12 @@ def browse(
         .outerjoin(skipper, skipper.id == Example.skipped_by)
         .order_by(Example.id)
     )
-    if having is None:
+    looked_up_to: int | None = None
+    if label is not None or breaks is not None:
+        work = worklist(project, label=label, breaks=breaks, after=after, limit=limit)
+        looked_up_to = work.looked_up_to
+        query = query.where(Example.id.in_(work.ids), *conditions)
+    elif having is None:
         query = query.where(Example.project_id == project_id, Example.id > after, *conditions)
         query = query.limit(limit + 1)
     else:
@@ -99,7 +111,7 @@ def browse(
     found = session.execute(query).all()
     shown = [example.id for example, *_names in found[:limit]]
     left: dict[int, list[Found]] = {example_id: [] for example_id in shown}
-    for one in remarks.on_examples(session, actor, project_id, shown):
+    for one in remarks.on_examples(session, actor, project, shown):
         left[one.example_id].append(one)
     rows = [
         Row(
@@ -108,9 +120,9 @@ def browse(
             inputs=example.inputs,
             meta=example.meta,
             status=example.status,
-            annotation=payload,
+            annotation=today(payload),
             author=author,
-            summary=brief(task, payload, example.inputs),
+            summary=brief(task, today(payload), example.inputs),
             skipped_by=Author(example.skipped_by, skipper_name) if skipper_name else None,
             proposals=[
                 Proposal(Author(one.user_id, one.name), brief(task, one.payload, example.inputs))
@@ -121,7 +133,26 @@ def browse(
         )
         for example, payload, author, skipper_name in found[:limit]
     ]
-    return Page(rows, rows[-1].id if len(found) > limit else None)
+    return Page(rows, rows[-1].id if len(found) > limit else looked_up_to)
+
+
+def worklist(
+    project: Project,
+    *,
+    label: str | None = None,
+    breaks: str | None = None,
+    after: int = 0,
+    limit: int,
+    seconds: float = LOOK_SECONDS,
+) -> label_uses.Found:
+    """Examples to be gone through: those whose gold has a label, or breaks a mode. Raises InvalidInput for a mode that
+    there is not."""
+    if breaks is None:
+        return label_uses.labelled_with(
+            project, label or "", after=after, limit=limit, seconds=seconds
+        )
+    schema = {**project.label_schema, "mode": breaks}
+    return label_uses.breaking(project, schema, after=after, limit=limit, seconds=seconds)
 
 
 def _beginning(found: Found) -> Comment:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from sqlalchemy.orm import Session
 
 from app.errors import InvalidInput
 from app.formats import WRITERS
 from app.formats.base import Record
+from app.formats.example import record_of
 from app.i18n import gettext as _
 from app.models import DatasetVersion, Project
 from app.services import audit
 from app.services.access import Actor, project_for
-from app.services.version_files import data_key, lines, verify
+from app.services.version_files import data_key, examples, verify
 from app.services.versions import ready
 from app.storage import get_storage
 from app.tasks import get_task
@@ -141,20 +141,10 @@ def notes(session: Session, actor: Actor, project_id: str, number: int, format_n
 
 def records(version: DatasetVersion, split: str | None = None) -> Iterator[Record]:
     """The examples of a version, in its order; `row` is the example's id. Raises Gone or Damaged before the first."""
-    for line in lines(version):
-        item = orjson.loads(line)
-        if split is not None and item["split"] != split:
+    for item in examples(version):
+        if split is not None and item.split != split:
             continue
-        tokens = item["inputs"].get("tokens")
-        yield Record(
-            text=item["inputs"]["text"],
-            tokens=None if tokens is None else tuple((start, end) for start, end in tokens),
-            annotation=item["annotation"],
-            external_id=item["external_id"],
-            meta=item["meta"],
-            row=item["id"],
-            split=item["split"],
-        )
+        yield record_of(item)
 
 
 def _writer(project: Project, name: str) -> Any:

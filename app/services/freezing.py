@@ -11,8 +11,10 @@ from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import aliased
 
 from app.db import session_scope
+from app.formats.example import StoredExample, write_line
 from app.models import Annotation, DatasetVersion, Example, Project
 from app.services import jobs
+from app.services.label_names import Today
 from app.services.splits import Splits
 from app.services.version_files import data_key, manifest_key
 from app.services.versions import SPLITS, written_before
@@ -99,6 +101,7 @@ def _lines(
 ) -> Iterator[list[bytes]]:
     """The canonical lines in example order, some thousands at a time, each read in its own transaction."""
     task = get_task(project.task)
+    today = Today(project, version)
     after = 0
     while True:
         with session_scope(read_only=True) as session:
@@ -109,10 +112,21 @@ def _lines(
         for example, payload in rows:
             split = splits.of(example.id, example.content_hash, example.split)
             tally.splits[split] += 1
-            annotation = task.parse_payload(payload)
+            annotation = task.parse_payload(today(payload))
             tally.labels[split].update(task.label_names(annotation))
             # Dumped anew: a database need not keep the order of keys, the canonical form does.
-            lines.append(_line(example, task.dump(annotation), split))
+            lines.append(
+                write_line(
+                    StoredExample(
+                        example.inputs,
+                        split,
+                        example.id,
+                        example.external_id,
+                        task.dump(annotation),
+                        example.meta,
+                    )
+                )
+            )
         yield lines
         after = rows[-1].Example.id
 
@@ -165,18 +179,3 @@ def _examples_in(version: DatasetVersion) -> list[ColumnElement[bool]]:
 
 def _from(import_ids: list[str]) -> ColumnElement[bool]:
     return Example.import_id.is_not(None) & Example.import_id.in_(import_ids)
-
-
-def _line(example: Example, annotation: dict[str, Any], split: str) -> bytes:
-    inputs = {"text": example.inputs["text"], "tokens": example.inputs.get("tokens")}
-    return orjson.dumps(
-        {
-            "id": example.id,
-            "external_id": example.external_id,
-            "split": split,
-            "inputs": inputs,
-            "annotation": annotation,
-            "meta": dict(sorted(example.meta.items())),
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
-    )

@@ -6,20 +6,21 @@ that starts over, or finishes publishing: nothing stays half-imported.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, Update, delete, func, or_, select, text, update
+from sqlalchemy import CursorResult, Table, Update, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
 from app.errors import InvalidInput
 from app.formats import READERS, encoding_of
 from app.formats.base import Record, RowProblem
-from app.formats.bounds import batched
+from app.formats.packed import is_packed
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Import, Project, now
-from app.services import contributions, jobs, label_sets
+from app.services import bulk, contributions, import_matches, jobs, label_sets
 from app.services.batches import Batches
 from app.services.import_rows import MAX_PROBLEMS, Checker, ImportOptions, Report
 from app.settings import get_settings
@@ -30,7 +31,14 @@ _BATCH_SIZE = 8 << 20
 """Characters of a batch, roughly."""
 _BATCH = 5000
 _EXAMPLES, _ANNOTATIONS = cast("Table", Example.__table__), cast("Table", Annotation.__table__)
-_TELL_SECONDS = 1.0
+_EXAMPLE_COLUMNS = (
+    "id", "project_id", "import_id", "status", "created_at",
+    "external_id", "split", "content_hash", "inputs", "meta",
+)  # fmt: skip
+_ANNOTATION_COLUMNS = (
+    "example_id", "project_id", "source", "revision", "comment", "is_proposal", "created_at", "payload",
+)  # fmt: skip
+_TELL_SECONDS = 0.5
 
 
 def run(claim: jobs.Claim) -> None:
@@ -46,6 +54,8 @@ def run(claim: jobs.Claim) -> None:
         except BaseException:
             take_back(row.id)
             raise
+    if row.options.get("on_duplicate") == "update":
+        import_matches.apply(claim, row)
     _publish(claim, row)
     get_storage().remove(f"uploads/{row.id}")
 
@@ -57,26 +67,29 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     _check_size(claim, row, project, options)
     checker = Checker(project, options)
     report = Report(new_labels=checker.new_labels, taken_for=checker.taken_for)
-    batches = Batches()
+    batches, tell_at = Batches(), 0.0
     with get_storage().reading(f"uploads/{row.id}") as stream:
         read = options.reading(project)
         guess = encoding_of(stream, row.format, read)
         report.encoding, report.encoding_is_certain = guess.encoding, guess.is_certain
         records = READERS[row.format].read(stream, project.task, read)
-        for batch in _batches(records):
+        for batch in _batches(_bounded(records), batches):
             good = list(checker.check(batch, report))
-            while good:
-                rows, good = good[: batches.rows], good[batches.rows :]
-                _insert(claim, batches, row, rows, options, report)
-            progress = {
-                "phase": "reading",
-                # A reader that is through may have closed the file.
-                "done": row.size if stream.closed else min(stream.tell(), row.size),
-                "total": row.size,
-                "rows": report.read,
-            }
-            if not jobs.renew(claim, progress):
-                raise jobs.Cancelled
+            if options.on_duplicate == "update":
+                good = import_matches.stage(claim, batches, row, project, good, report)
+            if good:
+                _insert(claim, batches, row, good, options, report)
+            if time.monotonic() >= tell_at:
+                progress = {
+                    "phase": "reading",
+                    # A reader that is through may have closed the file.
+                    "done": row.size if stream.closed else min(stream.tell(), row.size),
+                    "total": row.size,
+                    "rows": report.read,
+                }
+                if not jobs.renew(claim, progress):
+                    raise jobs.Cancelled
+                tell_at = time.monotonic() + _TELL_SECONDS
             if report.rejected >= MAX_PROBLEMS and options.on_error == "stop":
                 break
     result = report.as_json()
@@ -100,22 +113,30 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
 
 
 def _check_size(claim: jobs.Claim, row: Import, project: Project, options: ImportOptions) -> None:
-    """Read the file once and keep nothing of it: what unpacks to too much, or has too many rows, is refused before
-    anything is staged. Reading is a small part of an import's time. Raises InvalidInput."""
-    bound = get_settings().max_import_rows
+    """Read a file that may hold more than its size says once, and keep nothing of it: what unpacks to too much, or to
+    too many rows, is refused before anything is staged. Raises InvalidInput."""
     tell_at = time.monotonic() + _TELL_SECONDS
     with get_storage().reading(f"uploads/{row.id}") as stream:
+        if not is_packed(stream):
+            return
         records = READERS[row.format].read(stream, project.task, options.reading(project))
-        for number, _item in enumerate(records, 1):
-            if number > bound:
-                raise InvalidInput.at(
-                    "file", _("The file has more than %(n)s rows: split it.", n=f"{bound:,}")
-                )
+        for number, _item in enumerate(_bounded(records), 1):
             if time.monotonic() > tell_at:
                 told = {"phase": "checking", "done": 0, "total": row.size, "rows": number}
                 if not jobs.renew(claim, told):
                     raise jobs.Cancelled
                 tell_at = time.monotonic() + _TELL_SECONDS
+
+
+def _bounded(items: Iterator[Record | RowProblem]) -> Iterator[Record | RowProblem]:
+    """The same, as many as a file may have. Raises InvalidInput."""
+    bound = get_settings().max_import_rows
+    for number, item in enumerate(items, 1):
+        if number > bound:
+            raise InvalidInput.at(
+                "file", _("The file has more than %(n)s rows: split it.", n=f"{bound:,}")
+            )
+        yield item
 
 
 def _insert(
@@ -129,51 +150,45 @@ def _insert(
     """Stage some rows in one short transaction; what can be prepared is prepared before it."""
     hashes = [content_hash(record.text) for record, _inputs, _annotation in good]
     seen = known_texts(row, set(hashes))
-    examples: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any] | None] = []
+    examples: list[bulk.Row] = []
+    payloads: list[tuple[int, str]] = []
+    """Each with the place of its example."""
     for (record, inputs, annotation), digest in zip(good, hashes, strict=True):
         if digest in seen:
             report.duplicates += 1
             if options.on_duplicate == "skip":
                 continue
         seen.add(digest)
-        examples.append(
-            {
-                "project_id": row.project_id,
-                "import_id": row.id,
-                "external_id": record.external_id,
-                "inputs": inputs,
-                "meta": record.meta,
-                "content_hash": digest,
-                "split": options.split or record.split,
-                "status": "staged",
-            }
-        )
-        annotations.append(annotation)
+        if annotation is not None:
+            payloads.append((len(examples), bulk.as_json(annotation)))
+        own = (record.external_id, options.split or record.split, digest)
+        examples.append((*own, bulk.as_json(inputs), bulk.as_json(record.meta)))
     if not examples:
         return
     with batches.transaction() as session:
         jobs.hold(session, claim)
-        ids = _new_ids(session, len(examples))
-        for example, example_id in zip(examples, ids, strict=True):
-            example["id"] = example_id
-        # Plain executemany of the driver's: giving ids back row by row takes several times as long.
-        session.connection().execute(_EXAMPLES.insert(), examples)
-        said = [
-            {
-                "project_id": row.project_id,
-                "example_id": example_id,
-                "user_id": None,
-                "source": "import",
-                "revision": 1,
-                "payload": annotation,
-            }
-            for example_id, annotation in zip(ids, annotations, strict=True)
-            if annotation is not None
-        ]
-        if said:
-            session.connection().execute(_ANNOTATIONS.insert(), said)
-    report.labelled += len(said)
+        connection = session.connection()
+        ids = bulk.new_ids(connection, _EXAMPLES, len(examples))
+        moment = bulk.stored(connection, _EXAMPLES, "created_at", now())
+        bulk.insert_rows(
+            connection,
+            _EXAMPLES,
+            _EXAMPLE_COLUMNS,
+            [
+                (number, row.project_id, row.id, "staged", moment, *own)
+                for number, own in zip(ids, examples, strict=True)
+            ],
+        )
+        bulk.insert_rows(
+            connection,
+            _ANNOTATIONS,
+            _ANNOTATION_COLUMNS,
+            [
+                (ids[place], row.project_id, "import", 1, "", False, moment, payload)
+                for place, payload in payloads
+            ],
+        )
+    report.labelled += len(payloads)
 
 
 def known_texts(row: Import, hashes: set[str]) -> set[str]:
@@ -189,16 +204,6 @@ def known_texts(row: Import, hashes: set[str]) -> set[str]:
                 )
             )
         )
-
-
-def _new_ids(session: Session, count: int) -> list[int]:
-    """Ids for so many examples, in order. On SQLite the transaction has the write lock, so nobody else takes them."""
-    if session.connection().dialect.name == "postgresql":
-        sequence = func.pg_get_serial_sequence("examples", "id")
-        new = select(func.nextval(sequence)).select_from(func.generate_series(1, count))
-        return sorted(session.scalars(new))
-    given = session.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = 'examples'")) or 0
-    return list(range(given + 1, given + 1 + count))
 
 
 def _decide(claim: jobs.Claim, row: Import, report: dict[str, Any]) -> None:
@@ -280,6 +285,7 @@ def _update(session: Session, statement: Update) -> int:
 
 def take_back(import_id: str) -> None:
     """Take back what an import has staged (annotations go with their examples)."""
+    import_matches.forget(import_id)
     batches, after = Batches(), 0
     while True:
         with batches.transaction() as session:
@@ -299,8 +305,21 @@ def take_back(import_id: str) -> None:
             after = last
 
 
-def _batches(items: Iterable[Record | RowProblem]) -> Iterator[list[Record | RowProblem]]:
-    return batched(items, count=_BATCH, weight=_BATCH_SIZE, weigh=_weight)
+def _batches(
+    items: Iterator[Record | RowProblem], batches: Batches
+) -> Iterator[list[Record | RowProblem]]:
+    """As many as one transaction is to touch: what is prepared between two of them is the pause that others have."""
+    while True:
+        batch: list[Record | RowProblem] = []
+        size = 0
+        for item in islice(items, min(_BATCH, batches.rows)):
+            batch.append(item)
+            size += _weight(item)
+            if size >= _BATCH_SIZE:
+                break
+        if not batch:
+            return
+        yield batch
 
 
 def _weight(item: Record | RowProblem) -> int:

@@ -31,8 +31,9 @@ class ImportOptions(StrictModel):
     read: ReadOptions = Field(default_factory=ReadOptions)
     on_error: Literal["stop", "skip"] = "stop"
     """Wrong rows: import nothing, or leave them out."""
-    on_duplicate: Literal["keep", "skip"] = "keep"
-    """Texts that the project has already."""
+    on_duplicate: Literal["keep", "skip", "update"] = "keep"
+    """Texts that the project has already: import them again, leave them out, or let what the file says of them be
+    labels where nobody has labelled, and suggestions beside what stands (by `external_id`, else by the text)."""
     new_labels: Literal["add", "reject"] = "add"
     """Labels that the schema lacks: add them, or treat their rows as wrong."""
     split: Literal["train", "validation", "test"] | None = None
@@ -55,6 +56,10 @@ class Report:
     labelled: int = 0
     duplicates: int = 0
     rejected: int = 0
+    matched: int = 0
+    """Rows about texts that the project has already, where these are to be updated."""
+    updates: dict[str, int] = field(default_factory=dict)
+    """What became of them, once the import counts: {"label", "suggestion", "same"}."""
     new_labels: list[str] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     """All that its annotations use."""
@@ -83,6 +88,8 @@ class ImportPreview(Preview):
     taken_for: dict[str, str]
     duplicates: int = 0
     """Of these rows, those whose text the project has already."""
+    updates: dict[str, int] = field(default_factory=dict)
+    """Where texts are to be updated: of these rows, those that match ("matched"), and what would become of them."""
 
 
 class Checker:
@@ -97,6 +104,8 @@ class Checker:
         labels = self.task.labels(self.schema)
         self._known = {label.name for label in labels}
         self._alike = alike(labels)
+        self._former = {old: label.name for label in labels for old in label.former}
+        self._retired = {label.name for label in labels if label.retired}
 
     def check(
         self, items: Iterable[Record | RowProblem], report: Report
@@ -120,12 +129,15 @@ class Checker:
                 annotation = None
                 if item.annotation is not None:
                     payload = self.task.parse_payload(item.annotation)
-                    payload = self.task.map_labels(payload, self._name_of)
                     names = set(self.task.label_names(payload))
-                    self._learn(names)
-                    annotation = self.task.validate(
-                        payload.model_dump(mode="json"), inputs, self.schema
-                    )
+                    if not names <= self._known:
+                        payload = self.task.map_labels(payload, self._name_of)
+                        names = set(self.task.label_names(payload))
+                        self._learn(names)
+                    if retired := names & self._retired:
+                        reason = _("The label “%(name)s” is not given any more.", name=min(retired))
+                        raise InvalidInput(reason)
+                    annotation = self.task.accept(payload, inputs, self.schema)
                     report.labels |= names
             except InvalidInput as error:
                 first = error.problems[0] if error.problems else Problem("", error.message)
@@ -136,10 +148,12 @@ class Checker:
             yield item, inputs.model_dump(mode="json", exclude_none=True), annotation
 
     def _name_of(self, name: str) -> str:
-        """The project's name for a label of the file: one that differs in case or blanks alone is the same."""
+        """The project's name for a label of the file: a former name, and one that differs in case or blanks alone, are
+        the same label's."""
         if name in self._known:
             return name
-        found = self._alike.get(name.strip().casefold(), name.strip())
+        bare = name.strip()
+        found = self._former.get(bare) or self._alike.get(bare.casefold(), bare)
         if found != name and found in self._known:
             self.taken_for[name] = found
         return found

@@ -9,8 +9,16 @@ from sqlalchemy.orm import Session
 from app.db import session_scope
 from app.errors import Conflict, NotFound
 from app.i18n import gettext as _
-from app.models import ACTIVE_STATES, Annotation, Example, Import, Job, new_id
-from app.services import audit, contributions, importing, jobs, label_sets, versions
+from app.models import ACTIVE_STATES, Annotation, Example, Import, ImportUpdate, Job, new_id
+from app.services import (
+    audit,
+    contributions,
+    import_matches,
+    importing,
+    jobs,
+    label_sets,
+    versions,
+)
 from app.services.access import Actor, project_for
 from app.services.batches import Batches
 from app.services.import_job import next_rows
@@ -81,10 +89,12 @@ def run(claim: jobs.Claim) -> None:
                 break
         time.sleep(0.05)  # somebody had just one of them open
         after = 0
+    said = import_matches.take_back(claim, row)
     label_sets.recount(row.project_id)
     with session_scope() as session:
         kept = _count(session, Example.import_id == row.id)
         end = {"done": total, "total": total, "removed": removed, "kept": kept}
+        end |= {"labels_removed": said[0], "labels_kept": said[1]}
         jobs.succeed(session, claim, end)
 
 
@@ -117,7 +127,8 @@ def _remove(session: Session, row: Import, after: int, last: int) -> int:
 
 def _untouched(row: Import) -> ColumnElement[bool]:
     by_people = exists().where(Annotation.example_id == Example.id, Annotation.source != "import")
-    return (Example.import_id == row.id) & ~by_people
+    updated = exists().where(ImportUpdate.example_id == Example.id)
+    return (Example.import_id == row.id) & ~by_people & ~updated
 
 
 def _count(session: Session, which: ColumnElement[bool], limit: int | None = None) -> int:

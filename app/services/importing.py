@@ -17,7 +17,7 @@ from app.formats import preview as preview_format
 from app.formats.base import Record
 from app.i18n import gettext as _
 from app.models import ACTIVE_STATES, Import, Job, Project, new_id
-from app.services import audit, jobs
+from app.services import audit, import_matches, jobs
 from app.services.access import Actor, project_for
 from app.services.import_job import known_texts
 from app.services.import_rows import (
@@ -96,7 +96,11 @@ def preview(
     shown = checked_preview(found, project, options)
     hashes = [content_hash(record.text) for record in shown.records]
     known = known_texts(row, set(hashes))
-    return replace(shown, duplicates=sum(digest in known for digest in hashes))
+    shown = replace(shown, duplicates=sum(digest in known for digest in hashes))
+    if options.on_duplicate != "update":
+        return shown
+    good = [(record, {"text": record.text}, record.annotation) for record in shown.records]
+    return replace(shown, updates=dict(import_matches.expected(row, project, good)))
 
 
 def labels_of(

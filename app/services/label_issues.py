@@ -16,6 +16,7 @@ from app.i18n import gettext as _
 from app.models import Annotation, DatasetVersion, Example, Job, LabelIssue, Run, User, now
 from app.services.access import Actor, project_for
 from app.services.evaluation import Difference, differences
+from app.services.label_names import Today
 from app.tasks import get_task
 
 State = Literal["open", "fixed", "dismissed"]
@@ -79,7 +80,7 @@ def browse(
         raise NotFound(
             _("There is no such list yet: a cross-validation that has succeeded leaves one.")
         )
-    task = get_task(project.task)
+    task, today = get_task(project.task), Today(project)
     found = session.execute(
         _of(run.id)
         .add_columns(LabelIssue, _STATE.label("state"), Example.inputs, User.name)
@@ -95,9 +96,11 @@ def browse(
             example_id=issue.example_id,
             text=inputs["text"],
             score=issue.score,
-            given=issue.given,
-            suggested=issue.suggested,
-            differences=differences(task, issue.given, issue.suggested, inputs["text"]),
+            given=today(issue.given),
+            suggested=today(issue.suggested),
+            differences=differences(
+                task, today(issue.given), today(issue.suggested), inputs["text"]
+            ),
             state=has,
             dismissed_by=name,
             dismissed_at=issue.dismissed_at,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db import session_scope
 from app.errors import InvalidInput, NotFound
 from app.i18n import gettext as _
 from app.models import (
@@ -19,7 +20,6 @@ from app.services import accounts, audit, label_sets
 from app.services.access import ROLES, Actor, project_for, require_write
 from app.tasks import get_task
 from app.tasks.base import parse
-from app.tasks.hotkeys import check_hotkeys
 
 
 class ProjectFields(BaseModel):
@@ -57,7 +57,7 @@ def create(session: Session, actor: Actor, *, task: str, fields: ProjectFields) 
         if fields.label_schema is not None
         else kind.default_schema(language)
     )
-    check_hotkeys(kind.labels(schema))
+    label_sets.check_new(kind, kind.labels(schema))
     project = Project(
         name=fields.name,
         description=fields.description or "",
@@ -95,12 +95,29 @@ def list_projects(session: Session, actor: Actor) -> list[Project]:
     return list(session.scalars(query))
 
 
-def update(session: Session, actor: Actor, project_id: str, fields: ProjectFields) -> Project:
-    """Change a project. Labels that annotations use cannot be taken away."""
+def update(actor: Actor, project_id: str, fields: ProjectFields) -> Project:
+    """Change a project. Labels that annotations use cannot be taken away, nor can the mode become one that breaks what
+    stands. Opens its own sessions: what reads the annotations holds no lock."""
+    with session_scope(read_only=True) as session:
+        project = project_for(session, actor, project_id, "manager", write=True)
+    schema = fields.label_schema
+    vetted = label_sets.vet(project, schema) if schema is not None else None
+    with session_scope() as session:
+        return _update(session, actor, project_id, fields, vetted)
+
+
+def _update(
+    session: Session,
+    actor: Actor,
+    project_id: str,
+    fields: ProjectFields,
+    vetted: label_sets.Vetted | None,
+) -> Project:
     project = project_for(session, actor, project_id, "manager", write=True)
     changes = fields.model_dump(exclude_none=True)
-    if "label_schema" in changes:
-        changes["label_schema"] = label_sets.checked(session, project, changes["label_schema"])
+    if vetted is not None:
+        schema = changes.pop("label_schema")
+        project.label_schema = label_sets.checked(session, project, schema, vetted)
     if "instruction" in changes:
         instruction = changes.pop("instruction")
         settings = {k: v for k, v in project.settings.items() if k != "instruction"}
@@ -121,7 +138,7 @@ def update(session: Session, actor: Actor, project_id: str, fields: ProjectField
 def instruction(project: Project) -> str:
     """The SFT instruction: the project's own, else the task's in its language."""
     task = get_task(project.task)
-    schema = task.parse_schema(project.label_schema)
+    schema = task.parse_schema(label_sets.frozen(project))
     own = project.settings.get("instruction")
     if own:
         return str(own).replace("{labels}", ", ".join(label.name for label in task.labels(schema)))

@@ -13,6 +13,7 @@ from app.models.contribution import HAS_COMMENT, HAS_PROPOSAL
 from app.services import contributions
 from app.services.access import Actor, role_in
 from app.services.contributions import Change
+from app.services.label_names import Today
 
 REVIEWERS = ("reviewer", "manager")
 
@@ -68,15 +69,15 @@ def example_ids(
 
 
 def on_examples(
-    session: Session, actor: Actor, project_id: str, examples: Iterable[int]
+    session: Session, actor: Actor, project: Project, examples: Iterable[int]
 ) -> list[Found]:
     """All that this person may read of what was left on some examples, the newest first."""
-    role = role_in(session, actor, project_id)
+    role, today = role_in(session, actor, project.id), Today(project)
     rows = session.execute(
         select(Remark, Annotation, User.name)
         .join(Annotation, Annotation.id == Remark.annotation_id)
         .join(User, User.id == Remark.user_id)
-        .where(Remark.example_id.in_(list(examples)), _is_readable(actor, role, project_id))
+        .where(Remark.example_id.in_(list(examples)), _is_readable(actor, role, project.id))
         .order_by(Remark.annotation_id.desc())
     )
     return [
@@ -84,7 +85,7 @@ def on_examples(
             example_id=remark.example_id,
             user_id=remark.user_id,
             name=name,
-            payload=annotation.payload
+            payload=today(annotation.payload)
             if remark.has_proposal and _sees(role, remark, actor)
             else None,
             comment=annotation.comment.strip(),
@@ -97,6 +98,7 @@ def on_examples(
 def update(
     session: Session,
     actor: Actor,
+    project: Project,
     annotation: Annotation,
     standing: dict[str, Any] | None,
     people: dict[str, Change],
@@ -127,9 +129,10 @@ def update(
     stands = annotation.payload is not None and not annotation.is_proposal
     waiting = [(r, said) for r, said in rows if r.has_proposal and r.user_id != me]
     if stands and waiting:
+        today = Today(project)
         is_reviewer = role_in(session, actor, annotation.project_id) in REVIEWERS
         for remark, payload in waiting:
-            remark.has_proposal = not is_reviewer and payload != standing
+            remark.has_proposal = not is_reviewer and today(payload) != standing
     for user_id, remark in remarks.items():
         old = has.get(user_id, (False, False))
         change = people.setdefault(user_id, Change())

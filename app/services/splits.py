@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import orjson
 from sqlalchemy import ColumnElement, func, select
 
 from app.db import session_scope
@@ -103,20 +102,20 @@ def _of_texts(version: DatasetVersion, hashes: set[str]) -> Iterator[tuple[str, 
     if not hashes:
         return
     found: dict[str, str] = {}
-    for item in map(orjson.loads, version_files.lines(version)):
-        digest = content_hash(item["inputs"]["text"])
+    for item in version_files.examples(version):
+        digest = content_hash(item.inputs["text"])
         if digest in hashes:
-            before = found.get(digest, item["split"])
-            found[digest] = min(before, item["split"], key=_HARDEST.index)
+            before = found.get(digest, item.split)
+            found[digest] = min(before, item.split, key=_HARDEST.index)
     yield from found.items()
 
 
 def _of_examples(version: DatasetVersion) -> Iterator[tuple[int, str]]:
-    for item in map(orjson.loads, version_files.lines(version)):
-        yield item["id"], item["split"]
+    for item in version_files.examples(version):
+        yield item.id, item.split
 
 
 def texts_in(version: DatasetVersion, split: str) -> set[str]:
     """The hashes of the texts that a version has in a split. Raises Gone or Damaged."""
-    items = map(orjson.loads, version_files.lines(version))
-    return {content_hash(item["inputs"]["text"]) for item in items if item["split"] == split}
+    items = version_files.examples(version)
+    return {content_hash(item.inputs["text"]) for item in items if item.split == split}

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from app.db import session_scope
+from app.formats.example import write_text
 from app.models import DatasetVersion, Example
 from app.services.splits import split_of, splits_of_copies, texts_in
 from app.services.versions import SplitPercent
@@ -59,8 +60,7 @@ def write_texts(
             splits[split] += 1
             if split == "test":
                 continue
-            kept = {"text": inputs["text"], "tokens": inputs.get("tokens")}
-            line = orjson.dumps({"split": split, "inputs": kept}, option=orjson.OPT_APPEND_NEWLINE)
+            line = write_text(split, inputs)
             digest.update(line)
             sink.write(line)
     counts = TextCounts(

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import orjson
 from sqlalchemy.orm import Session
 
+from app.formats.example import id_of, read_line
 from app.models import DatasetVersion, Project
 from app.services.access import Actor, project_for
 from app.services.annotating import brief
-from app.services.version_files import id_of, lines
+from app.services.version_files import lines
 from app.services.versions import ready
 from app.tasks import get_task
 
@@ -133,7 +133,7 @@ def _pairs(
 
 
 def _change(old: bytes | None, new: bytes | None) -> Change | None:
-    before, after = (None if line is None else orjson.loads(line) for line in (old, new))
+    before, after = (None if line is None else read_line(line) for line in (old, new))
     kinds: tuple[Kind, ...]
     if before is None:
         kinds = ("added",)
@@ -141,20 +141,20 @@ def _change(old: bytes | None, new: bytes | None) -> Change | None:
         kinds = ("removed",)
     else:
         found: list[Kind] = []
-        if before["annotation"] != after["annotation"]:
+        if before.annotation != after.annotation:
             found.append("relabelled")
-        if before["split"] != after["split"]:
+        if before.split != after.split:
             found.append("moved")
         kinds = tuple(found)
     shown = after or before
     if not kinds or shown is None:
         return None
     return Change(
-        example_id=shown["id"],
-        text=shown["inputs"]["text"],
+        example_id=shown.id,
+        text=shown.inputs["text"],
         kinds=kinds,
-        before=None if before is None else Side(before["split"], before["annotation"]),
-        after=None if after is None else Side(after["split"], after["annotation"]),
+        before=None if before is None else Side(before.split, before.annotation or {}),
+        after=None if after is None else Side(after.split, after.annotation or {}),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from app.formats.example import StoredExample, read_line
 from app.models import DatasetVersion
 from app.storage import get_storage
 
@@ -21,13 +22,13 @@ def verify(version: DatasetVersion) -> None:
     get_storage().verify(data_key(version.id), size=version.size, sha256=str(version.sha256))
 
 
+def examples(version: DatasetVersion) -> Iterator[StoredExample]:
+    """The same, read. Raises Gone or Damaged before the first."""
+    return map(read_line, lines(version))
+
+
 def lines(version: DatasetVersion) -> Iterator[bytes]:
     """The examples of a written version, a JSON object each, by their ids. Raises Gone or Damaged before the first."""
     verify(version)
     with get_storage().reading(data_key(version.id)) as stream:
         yield from stream
-
-
-def id_of(line: bytes) -> int:
-    """The example's id, which the canonical form begins with."""
-    return int(line[6 : line.index(b",")])

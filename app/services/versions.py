@@ -19,7 +19,7 @@ from app.models import (
     Member,
     Project,
 )
-from app.services import audit, jobs, label_sets
+from app.services import audit, import_matches, jobs, label_sets
 from app.services.access import Actor, project_for
 from app.services.projects import instruction
 from app.services.splits import Move, Splits
@@ -116,7 +116,9 @@ def _note_created(session: Session, actor: Actor, version: DatasetVersion) -> No
 def _take_state(session: Session, version: DatasetVersion, project: Project) -> None:
     """Write down which state the version is of: as of now. The project is locked, under which alone imports come to
     count or to be taken back."""
-    version.label_schema, version.instruction = project.label_schema, instruction(project)
+    import_matches.check_none_is_going_on(session, project.id)
+    version.label_schema = label_sets.frozen(project)
+    version.instruction = instruction(project)
     version.last_annotation_id = session.scalar(select(func.max(Annotation.id)))
     version.last_example_id = session.scalar(select(func.max(Example.id)))
     own = select(Import.id).where(Import.project_id == project.id)

@@ -5,14 +5,16 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Project, User, now
 from app.services import contributions, label_sets, remarks
 from app.services.access import Actor, role_in
+from app.services.label_names import Today
+from app.services.revisions import is_newest
 from app.tasks.base import TextInputs
 
 Access = Literal["write", "replace", "propose", "read"]
@@ -111,7 +113,7 @@ def read(session: Session, actor: Actor, project: Project, example_id: int) -> W
 
 def describe(session: Session, actor: Actor, project: Project, example: Example) -> WorkItem:
     """An example that has been read already, as this person gets it."""
-    newest = said_of(session, example)
+    newest = said_of(session, project, example)
     standing = next((said for said in newest if said.annotation_id == example.gold_id), None)
     mine = next((said for said in newest if _is_by(said, actor)), None)
     role = role_in(session, actor, project.id)
@@ -149,13 +151,14 @@ def _comments(
         return []
     return [
         Comment(found.comment, Author(found.user_id, found.name), found.created_at)
-        for found in remarks.on_examples(session, actor, project.id, [example.id])
+        for found in remarks.on_examples(session, actor, project, [example.id])
         if found.comment and found.user_id != actor.user_id
     ]
 
 
-def said_of(session: Session, example: Example) -> list[Said]:
-    """The newest annotation of each author and the gold, the newest first."""
+def said_of(session: Session, project: Project, example: Example) -> list[Said]:
+    """The newest annotation of each author and the gold, the newest first, under the labels' names of today."""
+    today = Today(project)
     rows = session.execute(
         select(Annotation, User.name)
         .outerjoin(User, User.id == Annotation.user_id)
@@ -169,7 +172,7 @@ def said_of(session: Session, example: Example) -> list[Said]:
         Said(
             annotation_id=annotation.id,
             revision=annotation.revision,
-            payload=annotation.payload,
+            payload=today(annotation.payload),
             skipped=annotation.payload is None,
             proposal=annotation.is_proposal,
             comment=annotation.comment,
@@ -179,21 +182,6 @@ def said_of(session: Session, example: Example) -> list[Said]:
         )
         for annotation, name in rows
     ]
-
-
-def is_newest() -> ColumnElement[bool]:
-    """A condition: no later revision of the annotation's author and example is there.
-
-    As the greatest revision, which each planner finds by index; NOT EXISTS has been seen to become a join of
-    all that a person ever said with itself.
-    """
-    own = aliased(Annotation)
-    greatest = (
-        select(func.max(own.revision))
-        .where(own.example_id == Annotation.example_id, own.user_id == Annotation.user_id)
-        .scalar_subquery()
-    )
-    return Annotation.revision == greatest
 
 
 def access_to(

@@ -1,6 +1,5 @@
 """The contract of a task type: what a project of this task labels, and how everything else learns about it."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
@@ -18,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from app.errors import InvalidInput, Problem
 from app.evaluation.spans import Place
 from app.i18n import gettext as _
+from app.storable import has_surrogate
 from app.tasks.tokenize import tokenize
 from app.training import FineTuneParams, Head
 
@@ -37,7 +37,8 @@ MAX_TEXT = 1_000_000
 """Characters of one text."""
 MAX_LABELS = 1000
 """Of one schema."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
+MAX_FORMER = 1000
+"""Former names of one label."""
 
 _PLAIN = "plain_words"
 """The type of an error whose sentence says itself where it is."""
@@ -53,6 +54,12 @@ class Label(BaseModel):
     color: str = Field("#2563eb", pattern=r"^#[0-9a-fA-F]{6}$")
     hotkey: Annotated[str, StringConstraints(strip_whitespace=False, max_length=1)] | None = None
     description: str = Field("", max_length=2000)
+    former: list[str] = Field(
+        default_factory=list, max_length=MAX_FORMER, exclude_if=lambda names: not names
+    )
+    """Names that it had, and of labels that were merged into it: whatever was labelled so counts as this label."""
+    retired: bool = Field(False, exclude_if=lambda retired: not retired)
+    """It stays for what has it, and is not offered any more."""
 
     @field_validator("title", "hotkey", mode="before")
     @classmethod
@@ -61,20 +68,34 @@ class Label(BaseModel):
 
 
 def check_labels(labels: Sequence[Label]) -> list[Label]:
-    """Labels with distinct names and hotkeys, or an error of pydantic's naming the twin."""
-    for attribute in ("name", "hotkey"):
-        seen: set[str] = set()
-        for label in labels:
-            value = getattr(label, attribute)
-            if value is not None and value in seen:
-                if attribute == "name":
-                    words = _("Two labels have the same name, “%(name)s”.", name=value)
-                else:
-                    words = _("Two labels have the same key, “%(key)s”.", key=value)
-                raise PydanticCustomError(_PLAIN, "{words}", {"words": words})
-            if value is not None:
-                seen.add(value)
+    """Labels with distinct names, former ones included, and hotkeys, or an error of pydantic's naming the twin."""
+    names: set[str] = set()
+    keys: set[str] = set()
+    for label in labels:
+        if label.name in names:
+            raise plain_error(_("Two labels have the same name, “%(name)s”.", name=label.name))
+        if label.hotkey in keys:
+            raise plain_error(_("Two labels have the same key, “%(key)s”.", key=label.hotkey))
+        names.add(label.name)
+        keys |= {label.hotkey} if label.hotkey else set()
+    for label in labels:
+        for name in label.former:
+            if name in names:
+                raise plain_error(
+                    _(
+                        "“%(former)s” is a former name of “%(name)s”, and what was labelled so counts as that. "
+                        "Separate the two first, or choose another name.",
+                        former=name,
+                        name=label.name,
+                    )
+                )
+            names.add(name)
     return list(labels)
+
+
+def plain_error(words: str) -> PydanticCustomError:
+    """An error of a validator whose sentence says itself where it is."""
+    return PydanticCustomError(_PLAIN, "{words}", {"words": words})
 
 
 def new_labels(names: Iterable[str], existing: Sequence[Label] = ()) -> list[Label]:
@@ -109,7 +130,7 @@ class TextInputs(BaseModel):
     def _storable(cls, text: str) -> str:
         if "\x00" in text:
             raise ValueError("the text holds a NUL character, which no database can store")
-        if _SURROGATE.search(text):
+        if has_surrogate(text):
             raise ValueError(
                 "the text holds half a surrogate pair: the file was not decoded rightly"
             )
@@ -182,6 +203,10 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
     def with_labels(self, schema: SchemaT, labels: list[Label]) -> SchemaT:
         """The same schema with other labels."""
 
+    def why_reserved(self, name: str) -> str | None:
+        """Why a new label cannot have this name, as a sentence; None where it can."""
+        return None
+
     @abstractmethod
     def label_names(self, payload: PayloadT) -> Iterator[str]:
         """Every use of a label in a payload, as the schema names it (for counts and for new labels)."""
@@ -194,9 +219,9 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
     def canonical(self, payload: PayloadT) -> PayloadT:
         """The same content in its one canonical order."""
 
+    @abstractmethod
     def map_labels(self, payload: PayloadT, becomes: Callable[[str], str]) -> PayloadT:
-        """The same content under other label names, for tasks whose names are people's own."""
-        return payload
+        """The same content under other label names; what becomes the same twice is there once."""
 
     def trim(self, payload: PayloadT, inputs: TextInputs) -> PayloadT:
         """The same content without white space at the edges of its spans, for tasks that have some."""
@@ -238,6 +263,13 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
         """Checked schema. Raises InvalidInput."""
         return parse(self.schema_type, data, _("The label schema is not right."))
 
+    def relabelled(self, schema: SchemaT, labels: list[Label]) -> SchemaT:
+        """The same schema with other labels, checked. Raises InvalidInput."""
+        try:
+            return self.with_labels(schema, labels)
+        except ValidationError as error:
+            raise _as_input(error, _("The label schema is not right.")) from error
+
     def parse_payload(self, data: Json) -> PayloadT:
         """A well-formed payload, not yet checked against an example. Raises InvalidInput."""
         return parse(self.payload_type, data, _("The annotation is not in this task's form."))
@@ -248,7 +280,11 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
 
     def validate(self, data: Json, inputs: TextInputs, schema: SchemaT) -> Json:
         """The payload as it is to be stored, or InvalidInput with every problem found."""
-        payload = self.normalise(self.parse_payload(data), inputs)
+        return self.accept(self.parse_payload(data), inputs, schema)
+
+    def accept(self, payload: PayloadT, inputs: TextInputs, schema: SchemaT) -> Json:
+        """The same of a payload that is well-formed."""
+        payload = self.normalise(payload, inputs)
         problems = self.check(payload, inputs, schema)
         if problems:
             raise InvalidInput(problems[0].message, problems)
@@ -257,6 +293,19 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
     def dump(self, payload: PayloadT) -> Json:
         """The payload as it is stored."""
         return payload.model_dump(mode="json")
+
+    def renamed(self, data: Json, becomes: Mapping[str, str]) -> Json:
+        """A stored payload with other names for some of its labels."""
+        payload = self.map_labels(self.parse_payload(data), lambda name: becomes.get(name, name))
+        return self.dump(self.canonical(payload))
+
+    def former_names(self, schema: SchemaT) -> dict[str, str]:
+        """Former names of labels, and what each of these is called today."""
+        return {old: label.name for label in self.labels(schema) for old in label.former}
+
+    def offered(self, schema: SchemaT) -> list[Label]:
+        """The labels that an annotation may be given now."""
+        return [label for label in self.labels(schema) if not label.retired]
 
     def extend_schema(self, schema: SchemaT, names: Iterable[str]) -> SchemaT:
         """The schema with labels added for the names it lacks. Raises InvalidInput for too many, or a wrong name."""
@@ -267,7 +316,7 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
             raise InvalidInput.at(
                 "labels", _("A project has at most %(n)s labels.", n=f"{MAX_LABELS:,}")
             )
-        return self.with_labels(schema, known + new_labels(missing, known)) if missing else schema
+        return self.relabelled(schema, known + new_labels(missing, known)) if missing else schema
 
     def instruction(self, schema: SchemaT, language: str) -> str:
         """The SFT instruction in the project's language, labels filled in."""
@@ -295,15 +344,19 @@ def parse(model: type[Model], data: object, message: str, *, strict: bool | None
     try:
         return model.model_validate(data, strict=strict)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False, include_input=False)
-        problems = [
-            Problem(
-                ".".join(str(part) for part in item["loc"]) or _ALL,
-                item["msg"].removeprefix("Value error, "),
-            )
-            for item in errors
-        ]
-        first = problems[0]
-        is_plain = errors[0]["type"] == _PLAIN
-        where = "" if is_plain or first.where == _ALL else f"{first.where}: "
-        raise InvalidInput(f"{message} {where}{first.message}", problems) from error
+        raise _as_input(error, message) from error
+
+
+def _as_input(error: ValidationError, message: str) -> InvalidInput:
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = [
+        Problem(
+            ".".join(str(part) for part in item["loc"]) or _ALL,
+            item["msg"].removeprefix("Value error, "),
+        )
+        for item in errors
+    ]
+    first = problems[0]
+    is_plain = errors[0]["type"] == _PLAIN
+    where = "" if is_plain or first.where == _ALL else f"{first.where}: "
+    return InvalidInput(f"{message} {where}{first.message}", problems)

@@ -129,6 +129,8 @@ class Ner(TaskType[NerSchema, NerPayload]):
         return problems or _check_layout(payload.spans, inputs.text, schema.mode)
 
     def canonical(self, payload: NerPayload) -> NerPayload:
+        if all(_order(a) < _order(b) for a, b in pairwise(payload.spans)):
+            return payload
         return NerPayload(spans=sorted(set(payload.spans), key=_order))
 
     def map_labels(self, payload: NerPayload, becomes: Callable[[str], str]) -> NerPayload:
@@ -137,11 +139,15 @@ class Ner(TaskType[NerSchema, NerPayload]):
         )
 
     def trim(self, payload: NerPayload, inputs: TextInputs) -> NerPayload:
-        spans = []
-        for span in payload.spans:
-            start, end = trimmed(inputs.text, span.start, span.end)
-            spans.append(Span(start=start, end=end, label=span.label))
-        return NerPayload(spans=spans)
+        places = [trimmed(inputs.text, span.start, span.end) for span in payload.spans]
+        if places == [(span.start, span.end) for span in payload.spans]:
+            return payload
+        return NerPayload(
+            spans=[
+                Span(start=start, end=end, label=span.label)
+                for span, (start, end) in zip(payload.spans, places, strict=True)
+            ]
+        )
 
     def brief(self, payload: NerPayload, inputs: TextInputs) -> str:
         return " · ".join(f"{inputs.text[s.start : s.end]} {s.label}" for s in payload.spans) or "—"

@@ -95,7 +95,7 @@ class Sentiment(TaskType[SentimentSchema, SentimentPayload]):
     def map_labels(
         self, payload: SentimentPayload, becomes: Callable[[str], str]
     ) -> SentimentPayload:
-        return SentimentPayload(labels=[becomes(name) for name in payload.labels])
+        return SentimentPayload(labels=list(dict.fromkeys(map(becomes, payload.labels))))
 
     def brief(self, payload: SentimentPayload, inputs: TextInputs) -> str:
         return ", ".join(payload.labels) or "—"

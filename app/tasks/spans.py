@@ -8,6 +8,8 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     if not 0 <= start < end <= len(text):
         return start, end
     words = text[start:end]
+    if not (words[0].isspace() or words[-1].isspace()):
+        return start, end
     inner = words.lstrip()
     if not inner:
         return start, end

@@ -1,7 +1,7 @@
 """Semantic roles: predicates with a sense, and their arguments with PropBank roles."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -162,6 +162,14 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
     def with_labels(self, schema: SrlSchema, labels: list[Label]) -> SrlSchema:
         return SrlSchema(roles=labels)
 
+    def why_reserved(self, name: str) -> str | None:
+        if name != "V" and not _PREFIX.match(name):
+            return None
+        return _(
+            "“%(name)s” cannot be a role: V is the predicate, and C- and R- are put before any role.",
+            name=name,
+        )
+
     def label_names(self, payload: SrlPayload) -> Iterator[str]:
         for predicate in payload.predicates:
             for argument in predicate.arguments:
@@ -215,6 +223,19 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
                 ),
                 key=lambda p: (p.start, p.end),
             )
+        )
+
+    def map_labels(self, payload: SrlPayload, becomes: Callable[[str], str]) -> SrlPayload:
+        def role_of(argument: Argument) -> Argument:
+            base = base_role(argument.role)
+            prefix = argument.role.removesuffix(base)
+            return argument.model_copy(update={"role": prefix + becomes(base)})
+
+        return SrlPayload(
+            predicates=[
+                p.model_copy(update={"arguments": [role_of(a) for a in p.arguments]})
+                for p in payload.predicates
+            ]
         )
 
     def trim(self, payload: SrlPayload, inputs: TextInputs) -> SrlPayload:

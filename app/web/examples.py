@@ -1,6 +1,8 @@
 """Looking through a project's examples."""
 
-from fastapi import Request
+from typing import Annotated
+
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.http.identity import Person
@@ -19,6 +21,8 @@ def examples_page(
     person: Person,
     project_id: str,
     status: str = "",
+    label: Annotated[str, Query(max_length=100)] = "",
+    breaks: Annotated[str, Query(max_length=20)] = "",
     q: str = "",
     after: int = 0,
 ) -> Response:
@@ -27,7 +31,15 @@ def examples_page(
         "proposals" if status == "proposals" else "comments" if status == "comments" else None
     )
     page = examples.browse(
-        session, person.actor, project_id, status=status, having=having, search=q, after=after
+        session,
+        person.actor,
+        project_id,
+        status=status,
+        having=having,
+        label=label or None,
+        breaks=breaks or None,
+        search=q,
+        after=after,
     )
     return render(
         request,
@@ -35,6 +47,8 @@ def examples_page(
         **context,
         page=page,
         chosen_status=status,
+        label=label,
+        breaks=breaks,
         q=q,
         after=after,
         counts=projects.status_counts(context["project"]),

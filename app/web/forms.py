@@ -76,6 +76,7 @@ def schema_from(form: FormData, task: TaskType[Any, Any]) -> Json:
         form.getlist(f"label_{part}")
         for part in ("name", "title", "color", "hotkey", "description")
     ]
+    columns.append(form.getlist("label_retired") or [""] * len(columns[0]))
     rows = [
         {
             "name": str(name).strip(),
@@ -83,8 +84,9 @@ def schema_from(form: FormData, task: TaskType[Any, Any]) -> Json:
             "color": str(color),
             "hotkey": str(hotkey).strip() or None,
             "description": str(description),
+            "retired": bool(retired),
         }
-        for name, title, color, hotkey, description in zip(*columns, strict=False)
+        for name, title, color, hotkey, description, retired in zip(*columns, strict=False)
         if str(name).strip()
     ]
     field = "roles" if "roles" in task.schema_type.model_fields else "labels"

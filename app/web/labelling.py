@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.http.identity import Person
 from app.http.routing import Db, Router
-from app.services import annotating, label_issues, label_sets
+from app.services import annotating, examples, label_issues, label_sets
 from app.settings import get_settings
 from app.tasks.hotkeys import with_usable_hotkeys
 from app.web.filters import markdown
@@ -17,6 +17,8 @@ from app.web.render import render
 from app.web.workbench_strings import strings
 
 router = Router()
+_WORKLIST, _LOOK_SECONDS = 2000, 3.0
+"""How many examples are gone through one after the other, and how long they are looked for."""
 
 
 @router.get("/projects/{project_id}/label")
@@ -27,8 +29,11 @@ def label_page(
     project_id: str,
     example: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     issues: str | None = None,
+    having: Annotated[str | None, Query(max_length=100)] = None,
+    breaks: Annotated[str | None, Query(max_length=20)] = None,
 ) -> Response:
-    """`issues` is the run whose likely label errors are worked off, one after the other."""
+    """`issues` is the run whose likely label errors are worked off, one after the other; `having`, a label whose
+    examples are; `breaks`, a mode whose breaches are."""
     context = project_context(session, person, project_id, "label")
     project = context["project"]
     item = None
@@ -37,8 +42,13 @@ def label_page(
     worklist = None
     if issues is not None:
         worklist = label_issues.open_examples(session, person.actor, project_id, issues)
+    if having is not None or breaks is not None:
+        work = examples.worklist(
+            project, label=having, breaks=breaks, limit=_WORKLIST, seconds=_LOOK_SECONDS
+        )
+        worklist = work.ids
     home = f"/projects/{project.id}"
-    labels = with_usable_hotkeys(context["schema_labels"])
+    labels = with_usable_hotkeys([one for one in context["schema_labels"] if not one.retired])
     workbench: dict[str, Any] = {
         "project": {
             "id": project.id,

@@ -6,6 +6,7 @@ from fastapi import Request, UploadFile
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from app.db import session_scope
 from app.errors import InvalidInput, TooLarge
 from app.http.identity import Identity, Person
 from app.http.routing import Db, Router
@@ -56,10 +57,9 @@ def settings_page(request: Request, session: Db, person: Person, project_id: str
 
 
 @router.post("/settings")
-def save_settings(
-    request: Request, session: Db, person: Person, project_id: str, form: Form
-) -> Response:
-    project = project_for(session, person.actor, project_id, "manager")
+def save_settings(request: Request, person: Person, project_id: str, form: Form) -> Response:
+    with session_scope(read_only=True) as session:
+        project = project_for(session, person.actor, project_id, "manager")
     names = ("name", "description", "language", "guidelines", "instruction")
     values: dict[str, Any] = {name: text(form, name) for name in names if name in form}
     if values.get("instruction") == projects.instruction(project):
@@ -67,10 +67,10 @@ def save_settings(
     if "label_name" in form:
         values["label_schema"] = schema_from(form, get_task(project.task))
     problems = Problems()
-    with collecting(session, problems):
-        projects.update(session, person.actor, project_id, projects.fields_from(values))
+    with problems.collecting():
+        projects.update(person.actor, project_id, projects.fields_from(values))
     if problems:
-        with reading_anew(session) as reading:
+        with session_scope(read_only=True) as reading:
             return _page(
                 request,
                 reading,

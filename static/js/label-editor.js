@@ -1,5 +1,8 @@
 // @ts-check
-/** Rows of labels in a form: added and removed; Enter in a row makes the next one instead of sending the form. */
+/**
+ * Rows of labels in a form: added, removed and moved up and down; Enter in a row makes the next one instead of sending
+ * the form, Alt with an arrow moves it.
+ */
 
 /** As app/tasks/base.py hands them out; each reads under white text. */
 const PALETTE = [
@@ -15,10 +18,17 @@ export function editLabels() {
     if (target.closest("[data-add-row]")) addRow(editor);
     const remove = target.closest("[data-remove-row]");
     if (remove) removeRow(editor, /** @type {HTMLTableRowElement} */ (remove.closest("tr")));
+    const move = /** @type {HTMLElement | null} */ (target.closest("[data-move-row]"));
+    if (move) moveRow(/** @type {HTMLElement} */ (target.closest("button")), Number(move.dataset.moveRow));
   });
   document.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
     const editor = target.closest("[data-label-editor]");
+    if (editor && event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+      event.preventDefault();
+      moveRow(/** @type {HTMLElement} */ (target), event.key === "ArrowUp" ? -1 : 1);
+      return;
+    }
     if (!editor || event.key !== "Enter" || !target.matches("td input")) return;
     event.preventDefault();
     addRow(editor);
@@ -53,9 +63,26 @@ function removeRow(editor, row) {
   if (next) nameField(next)?.focus();
 }
 
+/**
+ * The focus goes with the row.
+ * @param {HTMLElement} focused is in the row
+ * @param {number} by
+ */
+function moveRow(focused, by) {
+  const row = focused.closest("tr");
+  const other = by < 0 ? row?.previousElementSibling : row?.nextElementSibling;
+  if (!row || !other) return;
+  if (by < 0) other.before(row);
+  else other.after(row);
+  focused.focus();
+}
+
 /** @param {Element} row */
 function clear(row) {
-  for (const input of row.querySelectorAll("input")) if (input.type !== "color") input.value = "";
+  for (const input of row.querySelectorAll("input")) {
+    if (input.type !== "color") input.value = "";
+    input.readOnly = false;
+  }
 }
 
 /**

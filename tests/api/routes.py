@@ -75,6 +75,12 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("DELETE", A + P): Row("manager"),
     ("GET", A + P + "/schema"): Row("annotator"),
     ("PUT", A + P + "/schema"): Row("manager", {"json": {"labels": [{"name": "positive"}]}}),
+    ("POST", A + P + "/labels/preview"): Row(
+        "manager", {"json": {"kind": "retire", "label": "neutral"}}, reads=True
+    ),
+    ("POST", A + P + "/labels"): Row("manager", {"json": {"kind": "retire", "label": "neutral"}}),
+    ("GET", P + "/labels"): Row("manager"),
+    ("POST", P + "/labels"): Row("manager", {"data": {"kind": "retire", "label": "neutral"}}),
     ("GET", A + P + "/members"): Row("annotator"),
     ("PUT", A + P + "/members"): Row(
         "manager", {"json": {"email": "eve@example.org", "role": "annotator"}}

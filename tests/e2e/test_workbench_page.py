@@ -56,7 +56,7 @@ def test_a_page_whose_labels_have_changed_says_so(workplace: Workplace) -> None:
     labels = [*project.label_schema["labels"], {"name": "mixed", "title": "Mixed feelings"}]
     with session_scope() as session:
         fields = ProjectFields(label_schema=project.label_schema | {"labels": labels})
-        projects.update(session, Actor(workplace.ada.id, is_admin=True), project.id, fields)
+        projects.update(Actor(workplace.ada.id, is_admin=True), project.id, fields)
     bench.press("1")
     expect(bench.text).to_have_text("Three.")
     expect(outdated).to_be_visible()

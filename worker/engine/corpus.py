@@ -1,6 +1,5 @@
 """Texts to learn a language from: read from a run's snapshot, cut into rows of pieces, held in few bytes."""
 
-import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.formats.example import read_line
 from worker.engine.alignment import CHUNK, align
 from worker.engine.errors import DataError
 from worker.engine.job import Item
@@ -32,11 +32,11 @@ class Texts:
 
     def _inputs(self) -> Iterator[dict[str, Any]]:
         try:
-            with self.path.open(encoding="utf-8") as lines:
-                for row in map(json.loads, lines):
-                    if row["split"] == self.split:
-                        yield row["inputs"]
-        except (OSError, ValueError, KeyError) as error:
+            with self.path.open("rb") as lines:
+                for row in map(read_line, lines):
+                    if row.split == self.split:
+                        yield row.inputs
+        except (OSError, ValueError) as error:
             raise DataError(f"The run's texts cannot be read ({error}). Start it anew.") from error
 
 

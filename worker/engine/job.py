@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.formats.example import read_line
 from app.tasks.tokenize import tokenize
 from app.training import RUN_KINDS, ModelParams
 from worker.engine.errors import DataError, EngineError
@@ -120,18 +121,17 @@ def read_items(path: Path, *, to_train: bool = True) -> dict[str, list[Item]]:
     where there is nothing `to_train` on."""
     splits: dict[str, list[Item]] = {split: [] for split in SPLITS}
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
                 try:
-                    row = json.loads(line)
-                    inputs, annotation = row["inputs"], row["annotation"]
-                    if annotation is None:
+                    row = read_line(line)
+                    if row.annotation is None:
                         continue
-                    item = Item.of(inputs["text"], inputs.get("tokens"))
-                    splits[row["split"]].append(
-                        Item(item.text, item.tokens, annotation, row.get("id"))
+                    item = Item.of(row.inputs["text"], row.inputs.get("tokens"))
+                    splits[row.split].append(
+                        Item(item.text, item.tokens, row.annotation, row.id or None)
                     )
                 except (ValueError, KeyError, TypeError) as error:
                     raise DataError(

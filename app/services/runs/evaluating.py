@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import IO, Any
 
-import orjson
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
 from app.errors import Conflict, InvalidInput, TooLarge
+from app.formats.example import StoredExample, write_line
 from app.formats.glue import TASKS, TEXT_TASKS, GlueRow, read_gold
 from app.i18n import gettext as _
 from app.models import Project, Run, new_id
@@ -204,18 +204,14 @@ def _write_examples(
                 ),
             )
         inputs = parse(TextInputs, {"text": row.text}, _("Row %(n)s:", n=row.row))
-        line = orjson.dumps(
-            {
-                "id": _number(inputs.text),
-                "external_id": str(row.index),
-                "split": "test",
-                "inputs": {"text": inputs.text, "tokens": None},
-                "annotation": {"labels": [label]},
-                "meta": {},
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
+        example = StoredExample(
+            {"text": inputs.text},
+            "test",
+            _number(inputs.text),
+            str(row.index),
+            {"labels": [label]},
         )
-        written += sink.write(line)
+        written += sink.write(write_line(example))
         if count > MAX_ROWS or written > bound:
             raise TooLarge(
                 _(

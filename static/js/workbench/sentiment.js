@@ -36,7 +36,7 @@ export class SentimentEditor {
   render(payload) {
     const { labels = [] } = payload;
     this.palette.press(labels);
-    this.palette.showGone(labels.filter((name) => !this.labels.has(name)), (label) => this.#drop(label));
+    this.palette.showGone(labels.filter((name) => !this.labels.has(name) || this.labels.get(name)?.retired), (label) => this.#drop(label));
   }
 
   /**
