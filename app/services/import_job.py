@@ -19,9 +19,10 @@ from app.formats.base import Record, RowProblem
 from app.formats.bounds import batched
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Import, Project, now
-from app.services import contributions, jobs, label_sets
+from app.services import contributions, decided_splits, jobs, label_sets
 from app.services.batches import Batches
 from app.services.import_rows import MAX_PROBLEMS, Checker, ImportOptions, Report
+from app.services.split_findings import SplitFindings
 from app.settings import get_settings
 from app.storage import get_storage
 from app.tasks.content import content_hash
@@ -55,6 +56,8 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     take_back(row.id)
     options = ImportOptions(**row.options)
     _check_size(claim, row, project, options)
+    decided_splits.catch_up(project.id)
+    split_findings = SplitFindings(row, is_staged=True)
     checker = Checker(project, options)
     report = Report(new_labels=checker.new_labels, taken_for=checker.taken_for)
     batches = Batches()
@@ -65,6 +68,9 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
         records = READERS[row.format].read(stream, project.task, read)
         for batch in _batches(records):
             good = list(checker.check(batch, report))
+            report.unused.update(
+                split_findings.find((item[0].text, options.split or item[0].split) for item in good)
+            )
             while good:
                 rows, good = good[: batches.rows], good[batches.rows :]
                 _insert(claim, batches, row, rows, options, report)

@@ -83,6 +83,8 @@ class ImportPreview(Preview):
     taken_for: dict[str, str]
     duplicates: int = 0
     """Of these rows, those whose text the project has already."""
+    labels: list[str] = field(default_factory=list)
+    """All that the file uses, as far as it was looked through."""
 
 
 class Checker:

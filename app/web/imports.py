@@ -106,9 +106,7 @@ def _preview(
             options = options.model_copy(update={"read": read})
             return _preview(request, session, person, context, row, options, problems)
         problems.message = problems.message or error.message
-    labels: list[str] = []
-    if preview and preview.records:
-        labels = importing.labels_of(session, person.actor, project_id, row.id, options)
+    labels = preview.labels if preview and preview.records else []
     return render(
         request,
         "partials/import_preview.html" if is_htmx(request) else "pages/import_preview.html",
