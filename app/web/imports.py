@@ -247,6 +247,8 @@ def _options(form: Form) -> ImportOptions:
         "sheet": text(form, "sheet") or None,
         "label_separator": text(form, "label_separator") or None,
         "tag_columns": text(form, "tag_columns") or None,
+        "offsets": text(form, "offsets") or None,
+        "span_end": text(form, "span_end") or None,
     }
     choices = {
         name: text(form, name)
