@@ -119,6 +119,14 @@ def import_(
             help="Columns of tags at a CoNLL line's end: all are layers of entities, or not."
         ),
     ] = "auto",
+    offsets: Annotated[
+        Literal["auto", "characters", "utf16", "bytes"],
+        typer.Option(help="What the numbers of spans count; their words tell, if not given."),
+    ] = "auto",
+    span_end: Annotated[
+        Literal["auto", "exclusive", "inclusive"],
+        typer.Option(help="Whether the second number of a span is its last character's."),
+    ] = "auto",
     split: Annotated[
         Literal["train", "validation", "test"] | None,
         typer.Option(help="Put all of it into this split; by its texts, if not given."),
@@ -149,6 +157,8 @@ def import_(
         "sheet": sheet,
         "has_header": header,
         "tag_columns": tag_columns,
+        "offsets": offsets,
+        "span_end": span_end,
     }
     with command():
         actor = actor_for(who)
@@ -197,7 +207,10 @@ def import_(
             same = ", ".join(f"{name} → {found}" for name, found in report["taken_for"].items())
             say(f"Taken for labels that are there: {same}")
         if report["unused"]:
-            unused = ", ".join(f"{name} ({rows} rows)" for name, rows in report["unused"].items())
+            unused = ", ".join(
+                f"{name} ({rows} {'row' if rows == 1 else 'rows'})"
+                for name, rows in report["unused"].items()
+            )
             say(f"Not used: {unused}")
 
 

@@ -21,7 +21,7 @@ from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.rows import sample_columns
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
-from app.formats.tables import read_sample, table_mapping
+from app.formats.tables import read_sample, table_mapping, with_labels_merged
 from app.formats.text import TextReader
 from app.formats.webanno import WebAnnoReader
 from app.formats.workbook import WorkbookReader, open_sheet
@@ -144,9 +144,9 @@ def _columns(
     columns: dict[str, list[str]] = {}
     mapping: dict[str, str] = {}
     if reader.name in TABLES:
-        table = TABLES[reader.name](stream, options)
+        table = with_labels_merged(TABLES[reader.name](stream, options), task, options)
         sample = [cells for _number, cells in read_sample(table.rows)]
-        mapping = table_mapping(table.columns, sample, options)
+        mapping = table_mapping(table.columns, sample, options, label=table.label)
         columns = {
             column: [cells[place][:_CELL] for cells in sample[:5] if place < len(cells)]
             for place, column in enumerate(table.columns)

@@ -8,7 +8,8 @@ from typing import Any
 from app.errors import InvalidInput
 from app.formats.base import ReadOptions
 from app.formats.bounds import parse_json
-from app.formats.span_lists import read_spans
+from app.formats.literals import parse_literal
+from app.formats.span_lists import conventions, read_spans
 from app.formats.tagged_words import are_tags, check_tags, spans_of_tags
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
@@ -28,6 +29,8 @@ class Context:
     column: str = "label"
     only_words: bool = False
     """The text was made of the words."""
+    offsets: str = "characters"
+    """What the tool that wrote the row counts."""
 
 
 def is_missing(value: Any) -> bool:
@@ -56,9 +59,11 @@ def _classification(value: Any, context: Context) -> Payload | None:
         value = _from_json(value, context.column)
     elif isinstance(value, str) and value.lstrip().startswith("{"):
         with suppress(ValueError):  # then it is a word that begins so
-            value = parse_json(value)
+            value = parse_cell(value)
     if isinstance(value, dict):
         value = _named_labels(value, context.column)
+        if value == []:
+            return {"labels": []}  # of all labels that it names, none is meant
     if isinstance(value, str) and options.label_separator:
         value = value.split(options.label_separator)
     names = value if isinstance(value, list) else [value]
@@ -114,11 +119,19 @@ def _from_json(value: Any, column: str) -> Any:
             ),
         )
     try:
-        return parse_json(value)
+        return parse_cell(value)
     except ValueError as error:
         raise InvalidInput.at(
             column, _("The annotation is not JSON: %(error)s", error=error)
         ) from error
+
+
+def parse_cell(text: str) -> Any:
+    """The value of a cell that holds a list or an object: JSON, or as Python prints them. Raises ValueError."""
+    try:
+        return parse_json(text)
+    except ValueError:
+        return parse_literal(text)
 
 
 def _spans(value: Any, context: Context) -> tuple[Payload, tuple[str, ...]]:
@@ -136,6 +149,9 @@ def _spans(value: Any, context: Context) -> tuple[Payload, tuple[str, ...]]:
             column=context.column,
             tokens=context.tokens,
             only_words=context.only_words,
+            conventions=conventions(
+                context.options.offsets, context.options.span_end, usual=context.offsets
+            ),
         )
     return {"spans": spans}, unused
 

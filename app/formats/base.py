@@ -97,6 +97,12 @@ class ReadOptions(StrictModel):
     label_separator: str | None = None
     label_map: dict[str, str] = Field(default_factory=dict)
     """The file's labels to the project's: {"0": "negative"}."""
+    offsets: Literal["auto", "characters", "utf16", "bytes"] = "auto"
+    """What the numbers of spans count: Unicode code points, UTF-16 units or bytes of UTF-8; "auto": the words of the
+    spans tell, else what the tool that wrote the file is known to count, else code points."""
+    span_end: Literal["auto", "exclusive", "inclusive"] = "auto"
+    """Whether the second number of a span is that of its last character, or of the one behind it; "auto": the words
+    of the spans tell, else the one behind it."""
     tag_columns: Literal["auto", "last", "all"] = "auto"
     """Where columns of tags follow each other at a line's end: which of them are layers of nested entities."""
 

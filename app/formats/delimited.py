@@ -7,6 +7,7 @@ spreadsheets do; CSV with it, line breaks inside cells included.
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
@@ -19,6 +20,9 @@ from app.formats.tables import Table, make_table, read_records
 from app.i18n import mark
 
 _HEAD = 1 << 16
+_STANDOFF = re.compile(
+    r"T\d+\t\S+ \d+ \d+(?:;\d+ \d+)*\t|[EMARN]\d+\t\S+[ :]\S*[TER]\d|\*\t\S+ |#\d+\tAnnotatorNotes "
+)
 
 
 class CsvReader:
@@ -32,6 +36,8 @@ class CsvReader:
         first = head.lines[0].lstrip() if head.lines else ""
         if not first or first.startswith(("{", "<", "__label__")) or is_one_word_a_line(head):
             return 0.0
+        if head.name.endswith(".ann") or sum(map(_is_standoff, head.lines)) > 0.5 * len(head.lines):
+            return 0.0
         if head.name.endswith((".csv", ".tsv", ".tab")):
             return 0.7
         tabs = sum("\t" in line for line in head.lines)
@@ -43,6 +49,11 @@ class CsvReader:
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
         yield from read_records(open_table(stream, options), task, options)
+
+
+def _is_standoff(line: str) -> bool:
+    """Whether it is a line of brat's annotations, which stand beside their text: `T1\tPER 0 3\tAda`."""
+    return _STANDOFF.match(line) is not None
 
 
 def open_table(stream: IO[bytes], options: ReadOptions) -> Table:

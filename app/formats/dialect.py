@@ -21,6 +21,8 @@ _LINES = 200
 _SEP = re.compile(r"\ufeff?sep=(.)\r?\n?$")
 _LONE = re.compile(r"\\\\|\\(?!\")")
 """Two backslashes, which stand for one, or one before anything but a quotation mark."""
+_MAX_TITLES = 10
+"""Lines above a table's names that are looked through."""
 _TAB_AHEAD = 0.3
 """Tabs are hardly ever anything else."""
 
@@ -76,9 +78,19 @@ def sniff_dialect(head: str, delimiter: str | None = None, *, is_cut: bool = Fal
     if is_cut or len(lines) > _LINES:
         lines = lines[:-1] or lines
     first = lines[0] if lines else ""
-    candidates = [delimiter] if delimiter else [d for d in _DELIMITERS if d in first] or [","]
+    candidates = [delimiter] if delimiter else [d for d in _DELIMITERS if d in first]
+    candidates = candidates or [d for d in _DELIMITERS if _begins_below(lines, d)] or [","]
     trials = [_best_quotes(lines, candidate, skipped) for candidate in candidates]
     return max(trials, key=lambda trial: _rank(trial, first)).dialect
+
+
+def _begins_below(lines: list[str], delimiter: str) -> bool:
+    """Whether a row of names stands below a title: the first of several lines that hold this delimiter."""
+    below = next((n for n, line in enumerate(lines[:_MAX_TITLES]) if delimiter in line), 0)
+    if not below:
+        return False
+    trial = _try(lines[below:], Dialect(delimiter))
+    return trial.even > 0.8 and any(map(is_known, trial.rows[0]))
 
 
 def begins_as_table(lines: list[str]) -> bool:

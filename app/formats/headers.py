@@ -14,7 +14,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "label": (
         "label", "labels", "annotation", "spans", "entities", "predicates", "sentiment", "class", "category",
         "polarity", "airline_sentiment", "target", "tag", "标签", "情感",
-        "cats", "entity_list",
+        "cats", "entity_list", "ents", "named_entities",
         "intent", "emotion", "stance", "sentiment_label", "label_text", "label_name", "gold_label", "gold",
         "类别", "分类", "情感标签", "情感倾向", "情感极性", "情绪", "极性", "意图", "类型", "标注",
         "標籤", "類別", "分類", "情緒", "標註",
@@ -32,7 +32,7 @@ _OTHERS = (
     "index", "no", "number", "name", "user", "username", "author", "date", "time", "timestamp", "created_at", "lang",
     "language", "url", "source", "title", "topic", "subject", "question", "answer", "query", "sentence1", "sentence2",
     "text_b", "score", "rating", "ratings", "stars", "star", "votes", "likes", "confidence", "annotator", "domain",
-    "product", "cat", "genre", "headline", "subset", "fold",
+    "product", "cat", "genre", "headline", "set", "subset", "partition", "fold", "is_test", "is_train",
     "名称", "用户", "用户名", "作者", "日期", "时间", "来源", "链接", "标题", "主题", "问题", "答案", "评分", "星级",
     "得分", "分数", "点赞数", "语言", "领域", "备注", "店铺", "商品", "名稱", "使用者", "時間", "來源", "標題", "評分",
 )  # fmt: skip

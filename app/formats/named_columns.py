@@ -6,11 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from app.errors import InvalidInput
-from app.formats.annotations import Context, is_missing, read_annotation
+from app.formats.annotations import Context, is_missing, parse_cell, read_annotation
 from app.formats.base import ReadOptions
-from app.formats.bounds import parse_json
 from app.formats.headers import NAMES, fold
-from app.formats.shapes.base import Shaped
+from app.formats.shapes.base import Shaped, a_guess
+from app.formats.split_columns import read_split_column
 from app.formats.tagged_words import are_tags, are_words, place_words
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
@@ -18,7 +18,12 @@ from app.i18n import mark
 
 _TWINS = {"label": "labels", "labels": "label"}
 """Where a row leaves one of them empty, the other one is the label."""
-_TAGS = frozenset({"ner_tags", "ner_labels", "bio_tags", "tags", "ner"})
+_TAGS = frozenset(
+    (
+        "ner_tags", "ner_labels", "bio_tags", "tags", "ner", "fine_ner_tags", "coarse_ner_tags", "ner_tag",
+        "entity_tags", "iob_tags", "iob2_tags", "bioes_tags", "bilou_tags", "bio",
+    )
+)  # fmt: skip
 """How a column is called that has a tag for each word of the row; alone it may be called so and be anything."""
 _NOT_WORDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, mark("true or false")),
@@ -106,15 +111,18 @@ def read_fields(
         roles.pop("tokens", None)  # the words stay among the rest
     if isinstance(_value(row, roles, "external_id"), (list, dict)):
         del roles["external_id"]  # no name; it stays among the rest, too
+    rivals: tuple[str, ...] = ()
     if "label" not in shaped.roles:
         roles["label"] = label_column(row, roles, task, options, words)
+        if "label" not in options.columns and roles["label"]:
+            rivals = label_rivals(row, roles, task, words)
         if task != "sentiment" and words is not None and not roles["label"]:
             _check_no_tags(row, words)
     payload = shaped.payload
     unused: tuple[str, ...] = ()
     if payload is None and (column := roles.get("label")):
         only_words = words is not None and is_missing(_value(row, roles, "text"))
-        context = Context(text, task, options, words, tokens, column, only_words)
+        context = Context(text, task, options, words, tokens, column, only_words, shaped.offsets)
         payload, unused = read_annotation(row.get(column), context)
     used = set(roles.values()) - {""}
     return Fields(
@@ -122,11 +130,39 @@ def read_fields(
         tokens=tokens,
         annotation=payload,
         external_id=_value(row, roles, "external_id"),
-        split=_value(row, roles, "split"),
+        split=read_split_column(roles["split"], row) if "split" in roles else None,
         meta=_value(row, roles, "meta"),
         rest={name: value for name, value in row.items() if name not in used},
-        unused=(*shaped.unused, *absent, *unused),
+        unused=(*shaped.unused, *absent, *rivals, *unused),
     )
+
+
+def label_rivals(
+    row: Mapping[str, Any],
+    roles: Mapping[str, str],
+    task: str,
+    words: Sequence[str] | None,
+) -> tuple[str, ...]:
+    """What to say of the columns that could be the label of this row as well as the one that was taken."""
+    columns = _label_columns(row, roles, words)
+    if len(columns) < 2:
+        return ()
+    chosen, fits = roles["label"], _FITS[task == "sentiment"]
+    others = [
+        column
+        for column in columns
+        if column != chosen and not _is_empty(row[column]) and fits(row[column], column, words)
+    ]
+    return (a_guess(chosen, others),) if others else ()
+
+
+def _label_columns(
+    row: Mapping[str, Any], roles: Mapping[str, str], words: Sequence[str] | None
+) -> list[str]:
+    """The columns that may be the label by their names, the most telling first."""
+    taken = {column for role, column in roles.items() if role != "label"}
+    columns = [column for column in _known(list(row))["label"] if column not in taken]
+    return columns if words is None else columns + [c for c in row if fold(c) in _TAGS]
 
 
 def _absent(
@@ -190,17 +226,11 @@ def label_column(
     """The column that is the label in this row: another one than the guess if somebody chose it, else the most telling
     one that has the form of the task's labels."""
     guessed = roles.get("label", "")
-    known = _known(list(row))["label"]
-    if not known and words is None:
-        return guessed
-    taken = {column for role, column in roles.items() if role != "label"}
-    columns = [column for column in known if column not in taken]
-    if words is not None:
-        columns += [column for column in row if fold(column) in _TAGS]
+    columns = _label_columns(row, roles, words)
     is_chosen = bool(guessed) or "label" in options.columns
     if not columns or (is_chosen and guessed != columns[0]):
         return guessed
-    fits = _fits_sentiment if task == "sentiment" else _fits_spans
+    fits = _FITS[task == "sentiment"]
     for column in columns:
         if not fits(row[column], column, words):
             continue
@@ -246,12 +276,15 @@ def _fits_spans(value: Any, column: str, words: Sequence[str] | None) -> bool:
     return are_tags(value, words) or all(isinstance(item, (dict, list, tuple)) for item in value)
 
 
+_FITS = {True: _fits_sentiment, False: _fits_spans}
+
+
 def read_json(value: Any) -> Any:
     """A cell that holds JSON; other values as they are."""
     if not isinstance(value, str) or not value.startswith(("[", "{")):
         return None if isinstance(value, str) else value
     try:
-        return parse_json(value)
+        return parse_cell(value)
     except ValueError:
         return None
 

@@ -12,8 +12,10 @@ from app.errors import InvalidInput
 from app.formats.annotations import is_missing, whole
 from app.formats.base import ReadOptions, Record, RowProblem, read_split
 from app.formats.bounds import text_problem
+from app.formats.headers import find
 from app.formats.named_columns import Fields, guess_mapping, label_column, read_fields, read_json
-from app.formats.shapes import Shaped, find_shape
+from app.formats.shapes import Shaped, find_shape, label_studio_min
+from app.formats.split_columns import find_split_column
 from app.formats.tagged_words import are_words
 from app.i18n import gettext as _
 from app.tasks import get_task
@@ -43,15 +45,28 @@ def read_rows(
     rows: Iterable[FileRow], task: str, options: ReadOptions
 ) -> Iterator[Record | RowProblem]:
     """Each row as a record, or what is wrong with it."""
+    is_first = True
     for row in rows:
         if row.problem is not None:
             yield RowProblem(row.number, row.problem)
             continue
+        if is_first:
+            options, is_first = _with_split_column(row.value, options), False
         item = read_row(row.value, task, options, row.number)
         if isinstance(item, Record) and (row.split or row.unused):
             unused = (*item.unused, *row.unused)
             item = replace(item, split=item.split or row.split, unused=unused)
         yield item
+
+
+def _with_split_column(row: Any, options: ReadOptions) -> ReadOptions:
+    """The options with the column that says the split, if the first row has one under another name."""
+    if not isinstance(row, dict) or "split" in options.columns or find("split", row):
+        return options
+    column = find_split_column(row, [row])
+    if column is None or column in options.columns.values():
+        return options
+    return options.model_copy(update={"columns": options.columns | {"split": column}})
 
 
 def read_row(
@@ -80,13 +95,15 @@ def sample_columns(
     since the rows have the shape of a tool's."""
     columns: dict[str, list[str]] = {}
     first = [row for row in islice(rows, limit) if row.problem is None]
-    if any(find_shape(row.value, options) for row in first):
+    shapes = {find_shape(row.value, options) for row in first} - {None}
+    if shapes - {label_studio_min}:
         return {}, {}
     objects = [row.value for row in first if isinstance(row.value, dict)]
     for name, value in (item for row in objects for item in row.items()):
         sample = columns.setdefault(name, [])
         if len(sample) < 5 and value is not None:
             sample.append(_cell(value))
+    options = _with_split_column(first[0].value, options) if first else options
     mapping = guess_mapping(list(columns), options)
     if label := next(filter(None, (_label_column(row, task, options) for row in objects)), ""):
         mapping["label"] = label
@@ -97,6 +114,8 @@ def sample_columns(
 
 def _label_column(row: Mapping[str, Any], task: str, options: ReadOptions) -> str:
     roles = guess_mapping(list(row), options)
+    if shape := find_shape(row, options):
+        return shape.shape(row, task, options).roles.get("label", "")
     words = row.get(roles.get("tokens", ""))
     return label_column(row, roles, task, options, words if are_words(words) else None)
 

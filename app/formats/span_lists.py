@@ -1,11 +1,11 @@
 """Labelled spans as the field's tools write them, and what their numbers count.
 
 Most tools count code points and stop before the end. Some count UTF-16 units (what a browser's JavaScript counts:
-Label Studio) or the row's words (SpERT), some name the last one (CLUENER, CMeEE, DataTurks). Where spans bring their
-words, the words say which it is.
+Label Studio), bytes of UTF-8 or the row's words (SpERT), some name the last one (CLUENER, CMeEE, DataTurks). Where
+spans bring their words, the words say which it is.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -47,17 +47,25 @@ def read_spans(
     column: str,
     tokens: Tokens | None = None,
     only_words: bool = False,
+    conventions: Sequence["Convention"] = (),
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """(spans, names of what they hold beside) of a list of spans, an object that holds one, or CLUENER's object of
-    labels. `tokens` is where the row's words stand, and `only_words` says that it has no other text. Raises
-    InvalidInput."""
+    labels. `tokens` is where the row's words stand, and `only_words` says that it has no other text. `conventions`:
+    what the numbers may count, the usual one first. Raises InvalidInput."""
     if isinstance(value, dict):
         held = next((value[name] for name in ("spans", "entities") if name in value), None)
         value = held if isinstance(held, list) else _listed(value, column)
     if not isinstance(value, list):
         raise InvalidInput.at(column, _("The entities must be a list of spans."))
     spans = [_span(item, column) for item in value]
-    placed = _place(spans, text, column, tokens=tokens, only_words=only_words)
+    placed = _place(
+        spans,
+        text,
+        column,
+        tokens=tokens,
+        only_words=only_words,
+        conventions=conventions or _CONVENTIONS,
+    )
     names = {str(n) for item in value if isinstance(item, dict) for n in item if n not in _KNOWN}
     return [
         {"start": start, "end": end, "label": label_map.get(label, label)}
@@ -138,7 +146,7 @@ def _flat(item: Mapping[str, Any]) -> Mapping[str, Any]:
             return {**item, **inner}
     for name in _PAIRS:
         pair = item.get(name)
-        if isinstance(pair, list) and len(pair) == 2:
+        if isinstance(pair, list | tuple) and len(pair) == 2:
             return {**item, "start": pair[0], "end": pair[1]}
     return item
 
@@ -160,11 +168,17 @@ def _by_name(names: tuple[str, ...]) -> tuple[str, ...]:
 
 _remembered = lru_cache(maxsize=64)(_by_name)
 _Place = tuple[int, int]
-_Convention = Callable[[_Span, str, Tokens], _Place]
+Convention = Callable[[_Span, str, Tokens], _Place]
 
 
 def _place(
-    spans: list[_Span], text: str, column: str, *, tokens: Tokens | None, only_words: bool
+    spans: list[_Span],
+    text: str,
+    column: str,
+    *,
+    tokens: Tokens | None,
+    only_words: bool,
+    conventions: Sequence[Convention],
 ) -> list[_Place]:
     """Where the spans stand, in code points: as the first convention has it under which all stand at their words."""
     if only_words and spans and all(span.words is None for span in spans):
@@ -175,12 +189,12 @@ def _place(
                 "count. Add the text, or the words of each span."
             ),
         )
-    for convention in _CONVENTIONS:
+    for convention in conventions:
         placed = [convention(span, text, tokens or ()) for span in spans]
         if all(_stands(span, place, text) for span, place in zip(spans, placed, strict=True)):
             break
     else:
-        placed = [(span.start, span.end) for span in spans]
+        placed = [conventions[0](span, text, tokens or ()) for span in spans]
     for span, (start, end) in zip(spans, placed, strict=True):
         if not 0 <= start < end <= len(text):
             raise InvalidInput.at(
@@ -229,7 +243,7 @@ def _words(span: _Span, text: str, tokens: Tokens) -> _Place:
     return tokens[span.start][0], tokens[span.end - 1][1]
 
 
-def _last_included(convention: _Convention) -> _Convention:
+def _last_included(convention: Convention) -> Convention:
     return lambda span, text, tokens: convention(span._replace(end=span.end + 1), text, tokens)
 
 
@@ -242,11 +256,42 @@ def _from_utf16(units: int, text: str) -> int:
     return len(before) + max(0, units - len(encoded) // 2)
 
 
-_CONVENTIONS: tuple[_Convention, ...] = (
-    _code_points,
-    _last_included(_code_points),
-    _utf16,
-    _last_included(_utf16),
-    _words,
-    _last_included(_words),
+def _bytes(span: _Span, text: str, tokens: Tokens) -> _Place:
+    return _from_bytes(span.start, text), _from_bytes(span.end, text)
+
+
+def _from_bytes(count: int, text: str) -> int:
+    """The place in code points that a place in bytes of UTF-8 is; -1 within a character."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    if not 0 <= count <= len(encoded):
+        return count if count < 0 else len(text) + count - len(encoded)
+    try:
+        return len(encoded[:count].decode("utf-8", "surrogatepass"))
+    except UnicodeDecodeError:
+        return -1
+
+
+_COUNTS: dict[str, Convention] = {"characters": _code_points, "utf16": _utf16, "bytes": _bytes}
+_CONVENTIONS: tuple[Convention, ...] = tuple(
+    end
+    for convention in (*_COUNTS.values(), _words)
+    for end in (convention, _last_included(convention))
 )
+
+
+@lru_cache
+def conventions(offsets: str, span_end: str, *, usual: str) -> tuple[Convention, ...]:
+    """What numbers may count (`ReadOptions.offsets` and `.span_end`), the usual one first: of what is left open, the
+    words of the spans decide."""
+    if offsets == span_end == "auto" and usual == "characters":
+        return _CONVENTIONS
+    counts = (
+        [_COUNTS[usual], *_COUNTS.values(), _words] if offsets == "auto" else [_COUNTS[offsets]]
+    )
+    found: list[Convention] = []
+    for convention in dict.fromkeys(counts):
+        if span_end != "inclusive":
+            found.append(convention)
+        if span_end != "exclusive":
+            found.append(_last_included(convention))
+    return tuple(found)

@@ -11,8 +11,12 @@ from app.formats.base import ReadOptions, Record, RowProblem
 from app.formats.bounds import MAX_COLUMNS, batched
 from app.formats.encoding import unreadable
 from app.formats.headers import is_known
-from app.formats.named_columns import guess_mapping
+from app.formats.named_columns import guess_mapping, read_json
+from app.formats.one_hot import find_one_hot, merged
 from app.formats.rows import read_row
+from app.formats.shapes.base import a_guess
+from app.formats.split_columns import find_split_column
+from app.formats.tagged_words import are_words
 from app.i18n import gettext as _
 
 Cells = list[Any]
@@ -27,6 +31,10 @@ _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NO_PROSE = re.compile(r"\S*://\S*|[\[{].*[\]}]|[0-9a-fA-F-]{16,}|" + _NUMBER.pattern, re.DOTALL)
 _SENTENCE = re.compile(r"[.!?,;:。！？，；：…](?:\s|$)|[。！？，；…]")
 _TEXTS = ("text", "external_id", "split")
+_MISSING = frozenset(
+    ("nan", "NaN", "-nan", "-NaN", "<NA>", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "NULL", "null", "#REF!", "#VALUE!")
+)  # fmt: skip
+"""What pandas, databases and spreadsheets write into a cell that says nothing."""
 _SEPARATORS = ("|", ";", "#", ",", "、", "；", "，", "/")
 
 
@@ -39,6 +47,8 @@ class Table:
     encoding: str = "utf-8"
     unused: tuple[str, ...] = ()
     """What of the file is no row: named with its first record."""
+    label: str | None = None
+    """The column of labels that was made of a column for each."""
 
 
 def make_table(
@@ -51,6 +61,9 @@ def make_table(
     """The table that these rows are, the first of which may hold the columns' names. Columns without names are
     1, 2, … Raises InvalidInput."""
     front = _front(rows)
+    titles = _titles(front, options)
+    unused = (*unused, *(_title(number, cells) for number, cells in titles))
+    front = [row for row in front if row not in titles]
     first = next((row for row in front if not isinstance(row, RowProblem)), None)
     if first is None:
         if front:
@@ -90,12 +103,14 @@ def make_table(
 
 def read_records(table: Table, task: str, options: ReadOptions) -> Iterator[Record | RowProblem]:
     """Each row as a record, or what is wrong with it. Raises InvalidInput for a column that there is not."""
+    table = with_labels_merged(table, task, options)
     front = _front(table.rows)
     width = len(table.columns)
     sample = [row[1] for row in front if isinstance(row, tuple)]
-    mapping = table_mapping(table.columns, [list(map(_word, cells)) for cells in sample], options)
+    words = [list(map(_word, cells)) for cells in sample]
+    mapping = table_mapping(table.columns, words, options, label=table.label)
     options = _with_separator(table, mapping, sample, task, options)
-    unused = table.unused
+    unused = (*table.unused, *_guesses(table.columns, words, mapping, options))
     for row in chain(front, table.rows):
         if isinstance(row, RowProblem):
             yield row
@@ -111,15 +126,14 @@ def read_records(table: Table, task: str, options: ReadOptions) -> Iterator[Reco
             )
             yield RowProblem(number, sentence)
             continue
-        words = (cell for cell in cells if isinstance(cell, str))
-        if problem := next(
-            filter(None, (unreadable(word, table.encoding) for word in words)), None
-        ):
+        if problem := _unreadable(cells, table.encoding):
             yield RowProblem(number, problem)
             continue
         values = dict(zip(table.columns, cells, strict=True))
-        _plain(values, mapping, task, options)
+        missing = _plain(values, mapping, task, options)
         item = read_row(values, task, options, number, mapping)
+        if missing and isinstance(item, Record):
+            item = replace(item, unused=(*item.unused, missing))
         if unused and isinstance(item, Record):
             item, unused = replace(item, unused=(*unused, *item.unused)), ()
         yield item
@@ -157,6 +171,26 @@ def _word(cell: object) -> str:
 
 
 # -- the names ------------------------------------------------------------------------------------
+
+
+def _titles(
+    front: list[tuple[int, Cells] | RowProblem], options: ReadOptions
+) -> list[tuple[int, Cells]]:
+    """The rows of one cell that stand above the row of names: the table's title, and what is noted below it."""
+    if options.has_header is False:
+        return []
+    rows = [row for row in front if not isinstance(row, RowProblem)]
+    is_row = [sum(bool(_word(cell).strip()) for cell in cells) > 1 for _number, cells in rows]
+    if not any(is_row) or is_row[0]:
+        return []
+    below = is_row.index(True)
+    table = [cells for _number, cells in rows[below:]]
+    return rows[:below] if _has_header(table, options)[0] else []
+
+
+def _title(number: int, cells: Cells) -> str:
+    words = " ".join(filter(None, (_word(cell).strip() for cell in cells)))
+    return _("row %(n)s, a title above the table: “%(words)s”", n=number, words=words[:100])
 
 
 def _has_header(rows: list[Cells], options: ReadOptions) -> tuple[bool, bool]:
@@ -217,13 +251,18 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def table_mapping(
-    columns: list[str], sample: list[list[str]], options: ReadOptions
+    columns: list[str],
+    sample: list[list[str]],
+    options: ReadOptions,
+    *,
+    label: str | None = None,
 ) -> dict[str, str]:
-    """Which column is what: as the options say, by the names, else by what the first rows hold.
+    """Which column is what: as the options say, by the names, else by what the first rows hold. `label` is the
+    column that was made of one for each label.
 
     Raises InvalidInput for a column that the file has not.
     """
-    mapping = guess_mapping(columns, options)
+    mapping = guess_mapping(columns, options) | ({"label": label} if label else {})
     missing = sorted(set(mapping.values()) - set(columns))
     if missing:
         raise InvalidInput.at("columns", _("The file has no column “%(name)s”.", name=missing[0]))
@@ -231,14 +270,26 @@ def table_mapping(
     if not whole:
         return mapping
     free = [column for column in columns if column not in mapping.values()]
+    if "text" not in mapping and _holds_words(columns, mapping, whole):
+        mapping["text"] = mapping["tokens"]
     if "text" not in mapping and "text" not in options.columns and free:
         mapping["text"] = _longest(columns, free, whole)
         free.remove(mapping["text"])
-    if "label" not in mapping and "label" not in options.columns:
-        label = _repeated(columns, [name for name in free if not is_known(name)], whole)
-        if label is not None:
-            mapping["label"] = label
+    is_open = "label" not in mapping and "label" not in options.columns
+    if is_open and (labels := _like_labels(columns, mapping, whole)):
+        mapping["label"] = labels[0]
+    if "split" not in mapping and "split" not in options.columns:
+        rows = [dict(zip(columns, cells, strict=True)) for cells in whole]
+        if (split := find_split_column(columns, rows)) and split not in mapping.values():
+            mapping["split"] = split
     return mapping
+
+
+def _holds_words(columns: list[str], mapping: Mapping[str, str], sample: list[list[str]]) -> bool:
+    """Whether the texts stand in the table as lists of words."""
+    if "tokens" not in mapping:
+        return False
+    return are_words(read_json(sample[0][columns.index(mapping["tokens"])]))
 
 
 def _longest(columns: list[str], free: list[str], sample: list[list[str]]) -> str:
@@ -251,19 +302,58 @@ def _longest(columns: list[str], free: list[str], sample: list[list[str]]) -> st
     return max(free, key=lambda column: sizes[column])
 
 
-def _repeated(columns: list[str], free: list[str], sample: list[list[str]]) -> str | None:
-    """The column with few, short, repeated values; one that always says something, and not always the same, first."""
-    found: list[tuple[bool, str]] = []
-    for column in free:
-        values = [cells[columns.index(column)] for cells in sample]
+def _like_labels(
+    columns: list[str], mapping: Mapping[str, str], sample: list[list[str]]
+) -> list[str]:
+    """The columns of no known name with few, short, repeated values: those that always say something, and not always
+    the same, if there are any."""
+    found: dict[str, bool] = {}
+    taken = {column for role, column in mapping.items() if role != "label"}
+    for place, column in enumerate(columns):
+        if column in taken or is_known(column):
+            continue
+        values = [cells[place] for cells in sample]
         kinds = set(values)
         few = len(kinds) <= max(2, len(values) // 3)
         if few and 0 < max(map(len, values)) <= _MAX_LABEL:
-            found.append((len(kinds) > 1 and "" not in kinds, column))
-    return max(found, key=lambda item: item[0])[1] if found else None
+            found[column] = len(kinds) > 1 and "" not in kinds
+    return [column for column, is_good in found.items() if is_good == any(found.values())]
+
+
+def _guesses(
+    columns: list[str], sample: list[list[str]], mapping: Mapping[str, str], options: ReadOptions
+) -> tuple[str, ...]:
+    """What to say where nothing but its values says that a column is the label, and others have such values, too."""
+    label = mapping.get("label")
+    if label is None or "label" in options.columns or is_known(label):
+        return ()
+    whole = [cells for cells in sample if len(cells) == len(columns)]
+    others = [name for name in _like_labels(columns, mapping, whole) if name != label]
+    return (a_guess(label, others),) if others else ()
 
 
 # -- the labels -----------------------------------------------------------------------------------
+
+
+def with_labels_merged(table: Table, task: str, options: ReadOptions) -> Table:
+    """The table with one column for the labels, where it has a column for each."""
+    if task != "sentiment":
+        return table
+    front = _front(table.rows)
+    found = find_one_hot(table.columns, [row[1] for row in front if isinstance(row, tuple)])
+    chosen = options.columns.get("label")
+    if not found or set(found) & set(options.columns.values()):
+        return replace(table, rows=chain(front, table.rows))
+    columns, rows = merged(table.columns, front, table.rows, found)
+    if chosen is not None:
+        return replace(table, columns=columns, rows=rows)
+    said = _(
+        "columns that say 0 or 1, each taken for a label (a guess): %(names)s",
+        names=", ".join(found)[:1000],
+    )
+    return replace(
+        table, columns=columns, rows=rows, unused=(*table.unused, said), label=columns[-1]
+    )
 
 
 def _with_separator(
@@ -298,8 +388,10 @@ def find_separator(cells: set[str]) -> str | None:
 
 def _plain(
     values: dict[str, Any], mapping: Mapping[str, str], task: str, options: ReadOptions
-) -> None:
-    """Text is text, and what pandas makes of whole numbers and of nothing is a whole number and nothing."""
+) -> str | None:
+    """Text is text, and what pandas and spreadsheets make of whole numbers and of nothing is a whole number and
+    nothing; the word for nothing is named."""
+    missing = None
     for role, column in mapping.items():
         cell = values[column]
         if isinstance(cell, bool) or (role in _TEXTS and not isinstance(cell, str)):
@@ -309,5 +401,7 @@ def _plain(
                 continue
             if match := _WHOLE.fullmatch(cell.strip()):
                 values[column] = match[1]
-            elif cell.strip() in ("nan", "NaN", "<NA>"):
+            elif cell.strip() in _MISSING:
                 values[column] = ""
+                missing = _("“%(word)s”, taken for no label", word=cell.strip())
+    return missing

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, true
+from sqlalchemy import ForeignKey, Index, String, Text, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigId, ShortId, new_id, now
@@ -23,6 +23,8 @@ class DatasetVersion(Base):
     """{"train": 80, "validation": 10, "test": 10}"""
     keeps_splits: Mapped[bool] = mapped_column(default=True, server_default=true())
     """Whether an example stays in the split that the version before has it in, whatever the per cents are now."""
+    remembers_splits: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the splits of its texts are among the decided ones: written, and by a release that remembers."""
     label_schema: Mapped[dict[str, Any]]
     instruction: Mapped[str] = mapped_column(Text)
     """The SFT instruction that exports of this version carry."""
@@ -47,3 +49,22 @@ class DatasetVersion(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (Index("uq_versions_project_id_number", "project_id", "number", unique=True),)
+
+
+class DecidedSplit(Base):
+    """The split that a version decided a text into, if it is another one than the versions before it have said.
+
+    It outlives the examples: a text that is taken back and comes again falls into the split that it had.
+    """
+
+    __tablename__ = "decided_splits"
+
+    project_id: Mapped[str] = mapped_column(
+        ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True
+    )
+    content_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version_id: Mapped[str] = mapped_column(ShortId, primary_key=True)
+    """Of a version that is, or was to be: what one that never came to be says counts for nothing."""
+    split: Mapped[str] = mapped_column(String(10))
+
+    __table_args__ = ({"sqlite_with_rowid": False},)

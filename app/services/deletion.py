@@ -10,6 +10,7 @@ from app.models import (
     ACTIVE_STATES,
     Annotation,
     DatasetVersion,
+    DecidedSplit,
     Example,
     FrameImport,
     Import,
@@ -73,6 +74,7 @@ def run(claim: jobs.Claim) -> None:
     project itself, with this job. A later attempt goes on where this one ends."""
     clearing = _Clearing(claim)
     clearing.examples()
+    clearing.decided_splits()
     for run_id in clearing.ids(Run):
         for table in (RunPoint, RunLog, LabelIssue):
             clearing.rows(table, table.run_id == run_id)
@@ -128,6 +130,28 @@ class _Clearing:
                 session.execute(delete(LabelIssue).where(LabelIssue.example_id.in_(found)))
                 session.execute(delete(Example).where(Example.id.in_(found)))
             self._done += len(found)
+            self._tell()
+
+    def decided_splits(self) -> None:
+        """The splits of all texts, in the order of their hashes."""
+        last = ""
+        while True:
+            with self._batches.transaction() as session:
+                jobs.hold(session, self._claim).attempt = 1
+                own = DecidedSplit.project_id == self._claim.project_id
+                found = session.scalars(
+                    select(DecidedSplit.content_hash)
+                    .where(own, DecidedSplit.content_hash > last)
+                    .order_by(DecidedSplit.content_hash)
+                    .limit(self._batches.rows)
+                ).all()
+                if not found:
+                    return
+                through = (DecidedSplit.content_hash > last) & (
+                    DecidedSplit.content_hash <= found[-1]
+                )
+                session.execute(delete(DecidedSplit).where(own, through))
+                last = found[-1]
             self._tell()
 
     def rows(self, table: Any, which: ColumnElement[bool]) -> None:

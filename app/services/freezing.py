@@ -13,7 +13,8 @@ from sqlalchemy.orm import aliased
 from app.db import session_scope
 from app.formats.example import StoredExample, write_line
 from app.models import Annotation, DatasetVersion, Example, Project
-from app.services import jobs
+from app.services import decided_splits, jobs
+from app.services.batches import Batches
 from app.services.label_names import Today
 from app.services.splits import Splits
 from app.services.version_files import data_key, manifest_key
@@ -51,11 +52,22 @@ def run(claim: jobs.Claim) -> None:
         ).one()
         project = session.get_one(Project, version.project_id)
         before = written_before(session, version)
-    splits = Splits(_examples_in(version), version.split_percent, before, keep=version.keeps_splits)
+    splits = Splits(
+        _examples_in(version),
+        version.split_percent,
+        project.id,
+        before=version.number,
+        keep=version.keeps_splits,
+    )
     digest, tally, size = hashlib.sha256(), _Tally(), 0
+    batches = Batches()
     storage = get_storage()
     with storage.writing(data_key(version.id)) as sink:
         for lines in _lines(version, project, splits, tally):
+            if splits.new:
+                with batches.transaction() as session:
+                    jobs.hold(session, claim)
+                    decided_splits.remember(session, version, splits.new)
             data = b"".join(lines)
             digest.update(data)
             size += len(data)
@@ -94,6 +106,7 @@ def run(claim: jobs.Claim) -> None:
         jobs.succeed(session, claim, {"done": total, "total": total})
         row = session.get_one(DatasetVersion, version.id)
         row.counts, row.size, row.sha256 = counts, size, digest.hexdigest()
+        row.remembers_splits = True
 
 
 def _lines(
@@ -109,8 +122,8 @@ def _lines(
         if not rows:
             return
         lines = []
-        for example, payload in rows:
-            split = splits.of(example.id, example.content_hash, example.split)
+        decided = splits.decide([(row.Example.content_hash, row.Example.split) for row in rows])
+        for (example, payload), split in zip(rows, decided, strict=True):
             tally.splits[split] += 1
             annotation = task.parse_payload(today(payload))
             tally.labels[split].update(task.label_names(annotation))

@@ -20,9 +20,10 @@ from app.formats.base import Record, RowProblem
 from app.formats.packed import is_packed
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Import, Project, now
-from app.services import bulk, contributions, import_matches, jobs, label_sets
+from app.services import bulk, contributions, decided_splits, import_matches, jobs, label_sets
 from app.services.batches import Batches
 from app.services.import_rows import MAX_PROBLEMS, Checker, ImportOptions, Report
+from app.services.split_findings import SplitFindings
 from app.settings import get_settings
 from app.storage import get_storage
 from app.tasks.content import content_hash
@@ -65,6 +66,8 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     take_back(row.id)
     options = ImportOptions(**row.options)
     _check_size(claim, row, project, options)
+    decided_splits.catch_up(project.id)
+    split_findings = SplitFindings(row, is_staged=True)
     checker = Checker(project, options)
     report = Report(new_labels=checker.new_labels, taken_for=checker.taken_for)
     batches, tell_at = Batches(), 0.0
@@ -75,6 +78,9 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
         records = READERS[row.format].read(stream, project.task, read)
         for batch in _batches(_bounded(records), batches):
             good = list(checker.check(batch, report))
+            report.unused.update(
+                split_findings.find((item[0].text, options.split or item[0].split) for item in good)
+            )
             if options.on_duplicate == "update":
                 good = import_matches.stage(claim, batches, row, project, good, report)
             if good:

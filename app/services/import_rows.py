@@ -90,6 +90,8 @@ class ImportPreview(Preview):
     """Of these rows, those whose text the project has already."""
     updates: dict[str, int] = field(default_factory=dict)
     """Where texts are to be updated: of these rows, those that match ("matched"), and what would become of them."""
+    labels: list[str] = field(default_factory=list)
+    """All that the file uses, as far as it was looked through."""
 
 
 class Checker:

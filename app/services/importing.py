@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePath
@@ -14,7 +15,8 @@ from app.db import session_scope
 from app.errors import Conflict, InvalidInput, NotFound, TooLarge
 from app.formats import READERS, guess_format
 from app.formats import preview as preview_format
-from app.formats.base import Record
+from app.formats.base import Record, RowProblem
+from app.formats.bounds import batched
 from app.i18n import gettext as _
 from app.models import ACTIVE_STATES, Import, Job, Project, new_id
 from app.services import audit, import_matches, jobs
@@ -25,6 +27,7 @@ from app.services.import_rows import (
     ImportPreview,
     checked_preview,
 )
+from app.services.split_findings import SplitFindings
 from app.settings import get_settings
 from app.storage import CHUNK, get_storage
 from app.tasks import get_task
@@ -32,6 +35,8 @@ from app.tasks.content import content_hash
 
 _PREVIEW_ROWS = 20
 _LOOK_SECONDS = 2.0
+_LOOK_ROWS, _LOOK_SIZE = 500, 1 << 20
+"""Rows, and characters of texts, that are read between two looks at the time."""
 
 
 def upload(
@@ -96,35 +101,51 @@ def preview(
     shown = checked_preview(found, project, options)
     hashes = [content_hash(record.text) for record in shown.records]
     known = known_texts(row, set(hashes))
-    shown = replace(shown, duplicates=sum(digest in known for digest in hashes))
+    labels, split_findings = _look_ahead(row, project, options)
+    shown = replace(
+        shown,
+        duplicates=sum(digest in known for digest in hashes),
+        labels=labels,
+        unused=shown.unused | split_findings,
+    )
     if options.on_duplicate != "update":
         return shown
     good = [(record, {"text": record.text}, record.annotation) for record in shown.records]
     return replace(shown, updates=dict(import_matches.expected(row, project, good)))
 
 
-def labels_of(
-    session: Session, actor: Actor, project_id: str, import_id: str, options: ImportOptions
-) -> list[str]:
-    """The labels that the file uses, in the order they come, as far as it is read within two seconds: sorted
-    files have some of them at the end alone. Raises Conflict once the import is started."""
-    row = _waiting(session, actor, project_id, import_id)
-    project = project_for(session, actor, project_id, "manager")
+def _look_ahead(
+    row: Import, project: Project, options: ImportOptions
+) -> tuple[list[str], Counter[str]]:
+    """(the labels that the file uses, in the order they come, what it says of splits and is not followed), as far as
+    it is read within two seconds: sorted files have some of it at the end alone."""
     reader = READERS[_reader_name(project, options.format or row.format)]
     task = get_task(project.task)
-    found: dict[str, None] = {}
+    labels: dict[str, None] = {}
+    findings, split_findings = Counter[str](), SplitFindings(row, is_staged=False)
     until = time.monotonic() + _LOOK_SECONDS
     with (
-        get_storage().reading(f"uploads/{import_id}") as stream,
-        suppress(InvalidInput),
+        get_storage().reading(f"uploads/{row.id}") as stream,
+        suppress(InvalidInput),  # a wrong file: the preview says so
     ):
-        for item in reader.read(stream, project.task, options.reading(project)):
-            if isinstance(item, Record) and item.annotation is not None:
-                with suppress(InvalidInput):  # a wrong row: the preview names it
-                    found |= dict.fromkeys(task.label_names(task.parse_payload(item.annotation)))
+        items = reader.read(stream, project.task, options.reading(project))
+        for batch in batched(items, count=_LOOK_ROWS, weight=_LOOK_SIZE, weigh=_weight):
+            records = [item for item in batch if isinstance(item, Record)]
+            for record in records:
+                if record.annotation is not None:
+                    with suppress(InvalidInput):  # a wrong row: the preview names it
+                        names = task.label_names(task.parse_payload(record.annotation))
+                        labels |= dict.fromkeys(names)
+            findings += split_findings.find(
+                (record.text, options.split or record.split) for record in records
+            )
             if time.monotonic() > until:
                 break
-    return list(found)
+    return list(labels), findings
+
+
+def _weight(item: Record | RowProblem) -> int:
+    return len(item.text) if isinstance(item, Record) else 0
 
 
 def start(

@@ -15,7 +15,8 @@ from sqlalchemy.orm import aliased
 from app.db import session_scope
 from app.formats.example import write_text
 from app.models import DatasetVersion, Example
-from app.services.splits import split_of, splits_of_copies, texts_in
+from app.services import decided_splits
+from app.services.splits import split_of, splits_of_copies
 from app.services.versions import SplitPercent
 
 _CHUNK = 2000
@@ -41,21 +42,21 @@ def write_texts(
     """Write a project's texts as they were at that time, one JSON line each, in the order they came.
 
     A text goes to "train" or "validation" by its hash, or as its file was imported. Equal texts are one, and
-    those that the newest version at that time tests on, or the next would, are left out. The
+    those that a version up to that time tests on, or the next would, are left out. The
     counts are written beside the file, which takes its name when it is whole. Opens its own sessions.
     """
     newest = _newest_version(project_id, as_of)
     percent = dict(newest.split_percent) if newest else SplitPercent().model_dump()
-    tested = texts_in(newest, "test") if newest and newest.sha256 else set()
+    decided_splits.catch_up(project_id)
     percent |= {"validation": min(validation_percent, 100 - percent["test"])}
     copies = splits_of_copies([Example.project_id == project_id, Example.status != "staged"])
     splits: Counter[str] = Counter()
     digest = hashlib.sha256()
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as sink:
-        for inputs, content_hash, own in _distinct(project_id, as_of):
+        for inputs, content_hash, own, decided in _distinct(project_id, as_of, newest):
             split = copies.get(content_hash) or own or split_of(content_hash, percent)
-            if content_hash in tested:
+            if decided == "test":
                 split = "test"
             splits[split] += 1
             if split == "test":
@@ -85,8 +86,11 @@ def _newest_version(project_id: str, as_of: datetime) -> DatasetVersion | None:
         )
 
 
-def _distinct(project_id: str, as_of: datetime) -> Iterator[tuple[dict[str, Any], str, str | None]]:
-    """Inputs, hash and imported split of the first example with each text, read some thousands at a time."""
+def _distinct(
+    project_id: str, as_of: datetime, newest: DatasetVersion | None
+) -> Iterator[tuple[dict[str, Any], str, str | None, str | None]]:
+    """Inputs, hash, imported split and the split that versions up to `newest` have decided, of the first example with
+    each text, read some thousands at a time."""
     earlier = aliased(Example)
     query = (
         select(Example.id, Example.inputs, Example.content_hash, Example.split)
@@ -110,8 +114,11 @@ def _distinct(project_id: str, as_of: datetime) -> Iterator[tuple[dict[str, Any]
     while True:
         with session_scope(read_only=True) as session:
             rows = session.execute(query.where(Example.id > after)).all()
+            hashes = [row.content_hash for row in rows]
+            before = newest.number + 1 if newest else 0
+            decided = decided_splits.recall(session, project_id, hashes, before=before)
         if not rows:
             return
         for row in rows:
-            yield row.inputs, row.content_hash, row.split
+            yield row.inputs, row.content_hash, row.split, decided.get(row.content_hash)
         after = rows[-1].id

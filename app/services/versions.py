@@ -230,22 +230,20 @@ def manifest(session: Session, actor: Actor, project_id: str, number: int) -> di
 def moves(
     session: Session, actor: Actor, project_id: str, percent: SplitPercent
 ) -> tuple[int | None, list[Move]]:
-    """The number of the newest written version, and which of its examples would change their split if all were split
-    anew by these per cents."""
+    """The number of the newest written version, and which examples would be in another split than versions up to it
+    have them in, if all were split anew by these per cents."""
     project_for(session, actor, project_id)
     number = newest_ready(session, project_id)
     if number is None:
         return None, []
-    version, _job = get(session, actor, project_id, number)
     which = [Example.project_id == project_id, Example.status == "labelled"]
-    splits = Splits(which, percent.model_dump(), version, keep=False)
+    splits = Splits(which, percent.model_dump(), project_id, before=number + 1, keep=False)
     after = 0
     query = select(Example.id, Example.content_hash, Example.split).where(*which)
     while rows := session.execute(
         query.where(Example.id > after).order_by(Example.id).limit(_CHUNK)
     ).all():
-        for row in rows:
-            splits.of(*row)
+        splits.decide([(row.content_hash, row.split) for row in rows])
         after = rows[-1].id
     return number, splits.moves()
 

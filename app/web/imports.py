@@ -106,9 +106,7 @@ def _preview(
             options = options.model_copy(update={"read": read})
             return _preview(request, session, person, context, row, options, problems)
         problems.message = problems.message or error.message
-    labels: list[str] = []
-    if preview and preview.records:
-        labels = importing.labels_of(session, person.actor, project_id, row.id, options)
+    labels = preview.labels if preview and preview.records else []
     return render(
         request,
         "partials/import_preview.html" if is_htmx(request) else "pages/import_preview.html",
@@ -251,6 +249,8 @@ def _options(form: Form) -> ImportOptions:
         "sheet": text(form, "sheet") or None,
         "label_separator": text(form, "label_separator") or None,
         "tag_columns": text(form, "tag_columns") or None,
+        "offsets": text(form, "offsets") or None,
+        "span_end": text(form, "span_end") or None,
     }
     choices = {
         name: text(form, name)

@@ -1,10 +1,11 @@
 """What a row of another tool becomes: one with named columns, which all rows are read from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.formats.base import ReadOptions
+from app.i18n import gettext as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,17 @@ class Shaped:
     """The annotation, where it is in the task's own form already."""
     unused: tuple[str, ...] = ()
     """Names of what is left out."""
+    offsets: str = "characters"
+    """What this tool's numbers count, where the spans' words do not tell."""
+
+
+def a_guess(chosen: str, others: Sequence[str]) -> str:
+    """What to say where one of several columns was taken for the label."""
+    return _(
+        "%(others)s as the label: “%(name)s” was taken, which is a guess",
+        others=", ".join(f"“{name}”" for name in others),
+        name=chosen,
+    )
 
 
 class Shape(Protocol):

@@ -52,7 +52,7 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
     rest = {name: value for name, value in row.items() if name not in _READ}
     texts = [name for name, value in data.items() if isinstance(value, str)]
     roles = {"label": _LABEL} | ({"text": texts[0]} if len(texts) == 1 else {})
-    return Shaped({**rest, **data, _LABEL: label}, roles, unused=tuple(unused))
+    return Shaped({**rest, **data, _LABEL: label}, roles, unused=tuple(unused), offsets="utf16")
 
 
 def _label(result: Any, task: str) -> tuple[list[Any] | None, list[str]]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from app.formats.base import ReadOptions
 from app.formats.bounds import parse_json
-from app.formats.headers import NAMES, fold
-from app.formats.shapes.base import Shaped
+from app.formats.headers import NAMES, find, fold
+from app.formats.shapes.base import Shaped, a_guess
 
 _FIXED = frozenset(
     {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"}
@@ -31,18 +31,25 @@ def matches(row: Any, options: ReadOptions) -> bool:
 
 
 def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
-    """The label is what has the form of this task's, whatever the control is called; else the only word that was said.
-    Of several words, the names of the columns decide."""
+    """The label is what has the form of this task's, whatever the control is called; else a word that was said. Of
+    several controls the one is taken that is called as labels are, else the first, and the others are named."""
     has_form = _FORMS.get(task)
-    found = next((name for name in row if has_form and has_form(_parsed(row[name]))), None)
-    if found is not None:
-        return Shaped(row, {"label": found})
-    if task != "sentiment":
-        return Shaped(row)
-    text = options.columns.get("text")
-    said = [name for name in row if name not in _FIXED and name != text]
-    words = [n for n in said if fold(n) not in NAMES["text"] and isinstance(row[n], str)]
-    return Shaped(row, {"label": words[0]} if len(words) == 1 else {})
+    found = [name for name in row if has_form and has_form(_parsed(row[name]))]
+    if not found and task == "sentiment":
+        data = {
+            options.columns.get("text"),
+            find("text", row),
+            find("split", row),
+            find("external_id", row),
+        }
+        said = [name for name in row if name not in _FIXED and name not in data]
+        found = [n for n in said if fold(n) not in NAMES["text"] and isinstance(row[n], str)]
+    if not found:
+        return Shaped(row, offsets="utf16")
+    label = find("label", found) or found[0]
+    others = [name for name in found if name != label]
+    unused = (a_guess(label, others),) if others else ()
+    return Shaped(row, {"label": label}, unused=unused, offsets="utf16")
 
 
 def _parsed(value: Any) -> Any:

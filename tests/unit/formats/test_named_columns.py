@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import InvalidInput
 from app.formats import READERS, ReadOptions, Record, RowProblem, guess_format, preview
-from tests.unit.formats.reading import Item, entities, labels, problem, read_row
+from tests.unit.formats.reading import Item, entities, labels, problem, read_row, read_rows
 
 
 @pytest.mark.parametrize(
@@ -267,3 +267,69 @@ def test_a_preview_names_what_cannot_be_stored(name: str, row: bytes) -> None:
     data = b"[" + row + b"]" if name == "json" else row + b"\n"
     found = preview(io.BytesIO(data), name, "sentiment", ReadOptions())
     assert (len(found.records), len(found.problems)) == (0, 1)
+
+
+GUESS = "“{}” as the label: “{}” was taken, which is a guess"
+
+
+def test_of_several_columns_that_could_be_the_label_the_others_are_named() -> None:
+    row = {"text": "Fine.", "sentiment": "good", "category": "film"}
+    item = read_row("sentiment", row)
+    assert labels(item) == ["good"]
+    assert item.unused == (GUESS.format("category", "sentiment"),)
+    assert item.meta == {"category": "film"}
+    chosen = read_row("sentiment", row, columns={"label": "category"})
+    assert (labels(chosen), chosen.unused) == (["film"], ())
+    # A column that has another form is no candidate, and neither is an empty one.
+    assert read_row("sentiment", row | {"category": None}).unused == ()
+    assert read_row("sentiment", row | {"category": [{"start": 0}]}).unused == ()
+
+
+def test_of_two_columns_of_tags_the_other_is_named() -> None:
+    words = {
+        "tokens": ["Ada", "left"],
+        "ner_tags": ["B-PER", "O"],
+        "fine_ner_tags": ["B-poet", "O"],
+    }
+    item = read_row("ner", words)
+    assert entities(item) == [("Ada", "PER")]
+    assert item.unused == (GUESS.format("fine_ner_tags", "ner_tags"),)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"set": "dev"}, "validation"),
+        ({"subset": "train"}, "train"),
+        ({"Partition": "TEST"}, "test"),
+        ({"fold": "test"}, "test"),
+        ({"fold": 3}, None),
+        ({"subset": "news"}, None),
+        ({"is_test": 1}, "test"),
+        ({"is_test": False}, "train"),
+        ({"is_train": 0}, "test"),
+        ({"is_train": True, "is_test": False}, "train"),
+        ({"is_train": 0, "is_test": 0}, "validation"),
+        ({"is_dev": 1, "is_test": 0}, "validation"),
+    ],
+)
+def test_columns_that_say_the_split_in_other_words(row: dict[str, Any], expected: str) -> None:
+    item = read_row("sentiment", {"text": "Fine."} | row)
+    assert item.split == expected
+    content = f"text,{','.join(row)}\nFine.,{','.join(map(str, row.values()))}\n"
+    (cell,) = READERS["csv"].read(io.BytesIO(content.encode()), "sentiment", ReadOptions())
+    assert isinstance(cell, Record)
+    assert cell.split == expected
+
+
+def test_a_word_that_is_no_split_is_wrong_where_the_column_says_splits() -> None:
+    rows = [{"text": "A.", "set": "train"}, {"text": "B.", "set": "hidden"}]
+    first, second = read_rows("sentiment", *rows)
+    assert isinstance(first, Record)
+    assert isinstance(second, RowProblem)
+    assert "“hidden” is no split" in second.message
+
+
+def test_ents_are_entities() -> None:
+    row = {"text": "Ada left.", "ents": [{"start": 0, "end": 3, "label": "PER"}], "title": None}
+    assert entities(read_row("ner", row)) == [("Ada", "PER")]

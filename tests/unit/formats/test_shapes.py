@@ -1,10 +1,12 @@
 """Rows as other tools write them: their labels are read, and what is not gold is none."""
 
+import io
+import json
 from typing import Any
 
 import pytest
 
-from app.formats import Record
+from app.formats import ReadOptions, Record, preview
 from tests.unit.formats.reading import entities, labels, problem, read_row, read_rows
 
 TEXT = "Lea saw Rom."
@@ -344,3 +346,67 @@ def test_shapes_may_follow_each_other_in_a_file() -> None:
     )
     assert [isinstance(item, Record) for item in items] == [True] * 3
     assert [entities(item) for item in items] == [[], [LEA], []]
+
+
+# -- what numbers count ---------------------------------------------------------------------------
+
+WAVE = "👋 Ada met Bo."
+
+
+def test_numbers_of_label_studio_are_utf_16_also_without_the_words() -> None:
+    value = {"start": 3, "end": 6, "labels": ["PER"]}
+    task = {
+        "data": {"text": WAVE},
+        "annotations": [{"result": [{"type": "labels", "value": value}]}],
+    }
+    assert entities(read_row("ner", task)) == [("Ada", "PER")]
+    short = {"text": WAVE, "label": [value], "annotator": 1, "annotation_id": 7}
+    assert entities(read_row("ner", short)) == [("Ada", "PER")]
+    # Others count code points, and the words have the last say.
+    assert entities(
+        read_row("ner", {"text": WAVE, "spans": [{**value, "start": 2, "end": 5}]})
+    ) == [("Ada", "PER")]
+    named = {"start": 2, "end": 5, "labels": ["PER"], "text": "Ada"}
+    assert entities(read_row("ner", short | {"label": [named]})) == [("Ada", "PER")]
+
+
+@pytest.mark.parametrize(
+    ("options", "start", "end"),
+    [
+        ({}, 2, 5),
+        ({"span_end": "inclusive"}, 2, 4),
+        ({"offsets": "utf16"}, 3, 6),
+        ({"offsets": "utf16", "span_end": "inclusive"}, 3, 5),
+        ({"offsets": "bytes"}, 5, 8),
+        ({"offsets": "bytes", "span_end": "inclusive"}, 5, 7),
+    ],
+)
+def test_what_numbers_count_can_be_said_and_is_checked(
+    options: dict[str, str], start: int, end: int
+) -> None:
+    row = {"text": WAVE, "spans": [[start, end, "PER"]]}
+    assert entities(read_row("ner", row, **options)) == [("Ada", "PER")]
+    said = {"text": WAVE, "spans": [{"start": start, "end": end, "label": "PER", "text": "Ada"}]}
+    assert entities(read_row("ner", said)) == [("Ada", "PER")]
+    assert entities(read_row("ner", said, **options)) == [("Ada", "PER")]
+    wrong = {"offsets": "characters", "span_end": "exclusive"}
+    if options:
+        assert "but the file says “Ada”" in problem("ner", said, **wrong)
+
+
+def test_a_byte_within_a_character_is_no_place() -> None:
+    row = {"text": WAVE, "spans": [[2, 8, "PER"]]}
+    assert "does not lie in the text" in problem("ner", row, offsets="bytes")
+
+
+def test_two_controls_of_label_studio_are_a_guess_that_says_so() -> None:
+    row = {"text": "Fine.", "mood": "glad", "theme": "film", "annotator": 1, "annotation_id": 7}
+    item = read_row("sentiment", row)
+    assert labels(item) == ["glad"]
+    assert item.unused == ("“theme” as the label: “mood” was taken, which is a guess",)
+    named = {**row, "category": {"choices": ["short"]}, "mood": {"choices": ["glad"]}}
+    assert labels(read_row("sentiment", named)) == ["short"]
+    assert labels(read_row("sentiment", named, columns={"label": "mood"})) == ["glad"]
+    shown = preview(io.BytesIO(json.dumps([row]).encode()), "json", "sentiment", ReadOptions())
+    assert shown.mapping["label"] == "mood"
+    assert {"mood", "theme"} <= set(shown.columns)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.formats import READERS, ReadOptions, Record, RowProblem
+from app.errors import InvalidInput
+from app.formats import READERS, ReadOptions, Record, RowProblem, guess_format, preview
 from app.formats.tables import find_separator
 
 
@@ -215,3 +216,102 @@ def test_label_studios_table_says_what_its_one_control_says() -> None:
     (item,) = read(head + several)
     assert isinstance(item, Record)
     assert item.annotation == {"labels": ["Pos", "Odd"]}
+
+
+def test_of_several_columns_that_look_like_labels_the_others_are_named() -> None:
+    rows = "".join(f"This is text {n},{'ab'[n % 2]},{'xy'[n % 2]},en\n" for n in range(12))
+    first, second, *_rest = read(f"text,tone,theme,lang\n{rows}")
+    assert isinstance(first, Record)
+    assert isinstance(second, Record)
+    assert labels([first]) == [["a"]]
+    assert first.unused == ("“theme” as the label: “tone” was taken, which is a guess",)
+    assert second.unused == ()
+    chosen, *_rest = read(f"text,tone,theme,lang\n{rows}", columns={"label": "theme"})
+    assert isinstance(chosen, Record)
+    assert (labels([chosen]), chosen.unused) == ([["x"]], ())
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("comment_text,toxic,rude,loud\nOne.,1,0,1\nTwo.,0,0,0\n", [["loud", "toxic"], []]),
+        ("text,pos,neg\nOne.,1.0,0.0\nTwo.,0.0,1.0\n", [["pos"], ["neg"]]),
+        ("id,text,joy,fear,anger\n1,One.,True,False,False\n2,Two.,False,True,True\n", [["joy"], ["anger", "fear"]]),
+        # Two columns that are not always one of two may say anything, and others have a label.
+        ("text,reply,quoted\nOne.,1,0\nTwo.,1,1\n", None),
+        ("text,is_reply,is_quote,has_link\nOne.,1,0,1\nTwo.,1,1,0\n", None),
+    ],
+)  # fmt: skip
+def test_a_column_for_each_label(table: str, expected: list[list[str]] | None) -> None:
+    rows = read(table)
+    if expected is None:
+        return
+    found = [sorted(item.annotation["labels"]) for item in rows if isinstance(item, Record)]
+    assert found == expected
+    assert isinstance(rows[0], Record)
+    assert "each taken for a label" in rows[0].unused[-1]
+    shown = preview(io.BytesIO(table.encode()), "csv", "sentiment", ReadOptions())
+    label = shown.mapping["label"]
+    assert label in shown.columns
+    # As the preview's form sends it back.
+    again = read(table, columns=shown.mapping)
+    assert [i.annotation for i in again] == [i.annotation for i in rows]
+    assert isinstance(again[0], Record)
+    assert again[0].unused == ()
+
+
+def test_a_column_of_a_label_says_0_or_1() -> None:
+    table = "text,toxic,rude,loud\n" + "One.,1,0,1\n" * 60 + "Two.,0,maybe,0\n"
+    wrong = read(table)[-1]
+    assert isinstance(wrong, RowProblem)
+    assert (wrong.row, wrong.column) == (62, "rude")
+
+
+def test_one_of_several_columns_may_still_be_chosen() -> None:
+    table = "text,toxic,rude,loud\nOne.,1,0,1\nTwo.,0,0,0\n"
+    first, second = read(table, columns={"label": "toxic"}, label_map={"1": "toxic"})
+    assert labels([first, second]) == [["toxic"], ["0"]]
+    assert isinstance(first, Record)
+    assert first.meta == {"rude": "0", "loud": "1"}
+
+
+@pytest.mark.parametrize("word", ["#N/A", "N/A", "nan", "NULL", "#VALUE!"])
+def test_what_spreadsheets_write_for_nothing_is_no_label_and_named(word: str) -> None:
+    good, none = read(f"text,label\nFine.,good\nSo so.,{word}\n")
+    assert labels([good, none]) == [["good"], None]
+    assert isinstance(none, Record)
+    assert none.unused == (f"“{word}”, taken for no label",)
+    (own,) = read(f"text,label\nSo so.,{word}\n", label_map={word: "unclear"})
+    assert labels([own]) == [["unclear"]]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "Reviews of 2024\nid,text,label\n1,Fine.,good\n2,Bad.,poor\n",
+        "Reviews of 2024,,\nid,text,label\n1,Fine.,good\n2,Bad.,poor\n",
+        "Reviews of 2024\nmade by Ada\n\nid;text;label\n1;Fine.;good\n2;Bad.;poor\n",
+        "Reviews of 2024\nid\ttext\tlabel\n1\tFine.\tgood\n2\tBad.\tpoor\n",
+    ],
+)
+def test_a_title_above_the_table_is_no_row_and_named(table: str) -> None:
+    items = read(table)
+    assert texts(items) == ["Fine.", "Bad."]
+    assert labels(items) == [["good"], ["poor"]]
+    assert isinstance(items[0], Record)
+    assert items[0].external_id == "1"
+    assert items[0].unused[0] == "row 1, a title above the table: “Reviews of 2024”"
+    assert guess_format("a.csv", table.encode(), "sentiment") == "csv"
+
+
+def test_a_first_row_without_a_label_is_no_title() -> None:
+    table = "It was fine.,\nIt was bad.,poor\nIt was great.,good\nIt was bad again.,poor\n"
+    assert texts(read(table))[0] == "It was fine."
+
+
+def test_annotations_of_brat_are_no_table() -> None:
+    ann = b"T1\tPER 0 3\tAda\nT2\tLOC 9 13\tLima\nR1\tLives Arg1:T1 Arg2:T2\n"
+    with pytest.raises(InvalidInput):
+        guess_format("a.ann", ann, "ner")
+    with pytest.raises(InvalidInput):
+        guess_format("a.txt", ann, "ner")
