@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidInput
-from app.formats import archive, bounds
-from app.formats.archive import names_in, open_archive
+from app.formats import bounds, unzip
+from app.formats.unzip import names_in, open_archive
 
 
 def packed(files: dict[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:
@@ -83,7 +83,7 @@ def test_a_size_that_is_not_true_is_not_believed(monkeypatch: pytest.MonkeyPatch
 
 
 def test_too_many_files_are_refused_before_they_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_FILES", 3)
+    monkeypatch.setattr(unzip, "MAX_FILES", 3)
     assert len(contents(packed({f"{n}.txt": b"x" for n in range(3)}))) == 3
     monkeypatch.setattr(zipfile, "ZipInfo", None)  # there is no object for any
     data = io.BytesIO(_many(4))
@@ -91,7 +91,7 @@ def test_too_many_files_are_refused_before_they_are_listed(monkeypatch: pytest.M
 
 
 def test_a_list_of_files_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_DIRECTORY", 1000)
+    monkeypatch.setattr(unzip, "MAX_DIRECTORY", 1000)
     assert "split it" in refused(packed({f"{'n' * 200}{n}.txt": b"x" for n in range(10)}))
 
 

@@ -25,7 +25,7 @@ from app.i18n import gettext as _
 
 ZIP = b"PK\x03\x04"
 """How an archive that holds anything begins."""
-MAX_FILES = 100_000
+MAX_FILES = 200_000
 MAX_DIRECTORY = 32 << 20
 """Bytes of the list of files, which is in memory as a whole."""
 _PIECE = 1 << 16
