@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from app.errors import InvalidInput
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
+from app.formats.base import (
+    NO_FACTS,
+    Head,
+    Message,
+    ReadOptions,
+    Record,
+    RowProblem,
+    VersionFacts,
+    Writer,
+)
 from app.formats.columns import (
     Sentence,
     comment_lines,
@@ -261,7 +270,7 @@ def entities(
     return {"spans": [{"start": a, "end": b, "label": label} for a, b, label in ordered]}
 
 
-class ConllWriter:
+class ConllWriter(Writer):
     """Writes CoNLL-2003's four columns with IOB2 tags: word, two that we do not know (`-X-`), tag.
 
     Comments make it read back exactly; they are off by default, since most tools take them for words.
@@ -279,6 +288,7 @@ class ConllWriter:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         yield b"-DOCSTART- -X- -X- O\n\n"
         for record in records:

@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import IO
 
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
+from app.formats.base import (
+    NO_FACTS,
+    Head,
+    Message,
+    ReadOptions,
+    Record,
+    RowProblem,
+    VersionFacts,
+    Writer,
+)
 from app.formats.columns import Sentence, comment_lines, peek, read_sentences, unread_columns
 from app.formats.conll import with_tokens, word, word_notes
 from app.formats.conll_srl import off_borders, on_tokens
@@ -224,7 +233,7 @@ def _plus(sentence: Sentence, words: Words, columns: list[str]) -> Record | RowP
     return replace(record, annotation=payload(propositions, words.places))
 
 
-class Conll2009Writer:
+class Conll2009Writer(Writer):
     """Writes CoNLL-2009's columns; roles stand on single words, since heads need a parse that we have not."""
 
     name = "conll2009"
@@ -239,6 +248,7 @@ class Conll2009Writer:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         for record in records:
             record = with_tokens(record)

@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import IO, Any
 
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
+from app.formats.base import (
+    NO_FACTS,
+    Head,
+    Message,
+    ReadOptions,
+    Record,
+    RowProblem,
+    VersionFacts,
+    Writer,
+)
 from app.formats.columns import (
     Sentence,
     comment_lines,
@@ -178,7 +187,7 @@ def _sense(line: list[str], column: int, word_at: int) -> str | None:
     return f"{name}.{number}" if number.isalnum() and number[0].isdigit() else None
 
 
-class Conll2005Writer:
+class Conll2005Writer(Writer):
     """Writes word, sense number, lemma, and one bracket column a predicate, with CoNLL's short role names."""
 
     name = "conll2005"
@@ -193,6 +202,7 @@ class Conll2005Writer:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         for record in records:
             record = with_tokens(record)

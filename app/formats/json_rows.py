@@ -7,7 +7,17 @@ from typing import IO, Any
 
 import orjson
 
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem, read_split
+from app.formats.base import (
+    NO_FACTS,
+    Head,
+    Message,
+    ReadOptions,
+    Record,
+    RowProblem,
+    VersionFacts,
+    Writer,
+    read_split,
+)
 from app.formats.bounds import parse_json, read_lines
 from app.formats.encoding import open_text, unreadable
 from app.formats.json_stream import parse_python_json, read_values
@@ -112,13 +122,14 @@ class JsonReader:
         return read_rows(self.rows(stream, options), task, options)
 
 
-class JsonlWriter:
+class JsonlWriter(Writer):
     """Writes the canonical form."""
 
     name = "jsonl"
     title = mark("JSON Lines (canonical)")
     extension = "jsonl"
     media_type = "application/x-ndjson"
+    splits = "said"
 
     def write(
         self,
@@ -127,6 +138,7 @@ class JsonlWriter:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         for record in records:
             yield orjson.dumps(
@@ -140,6 +152,3 @@ class JsonlWriter:
                 },
                 option=orjson.OPT_APPEND_NEWLINE,
             )
-
-    def check(self, record: Record, task: str) -> list[str]:
-        return []
