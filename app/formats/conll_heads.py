@@ -16,8 +16,6 @@ from app.formats.base import (
     Writer,
 )
 from app.formats.columns import Sentence, comment_lines, peek, read_sentences, unread_columns
-from app.formats.conll import with_tokens, word, word_notes
-from app.formats.conll_srl import off_borders, on_tokens
 from app.formats.conllu import (
     COLUMNS,
     Words,
@@ -26,7 +24,15 @@ from app.formats.conllu import (
     read_words,
     unread_misc,
 )
-from app.formats.propositions import Proposition, long_role, payload, short_role, unwritable_role
+from app.formats.propositions import (
+    Proposition,
+    long_role,
+    payload,
+    respelt_role,
+    short_role,
+    unwritable_role,
+)
+from app.formats.words import off_borders, on_tokens, with_tokens, word, word_notes
 from app.i18n import gettext as _
 from app.i18n import mark
 
@@ -311,6 +317,7 @@ def _rows(record: Record) -> tuple[list[list[str]], list[str]]:
                 said = record.text[argument["start"] : argument["end"]]
                 notes.append(_("“%(words)s” has two roles of one predicate.", words=said))
             else:
+                notes += respelt_role(argument["role"])
                 column[at[0]] = short_role(argument["role"])
         for row, cell in zip(rows, column, strict=True):
             row.append(cell)

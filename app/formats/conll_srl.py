@@ -24,15 +24,16 @@ from app.formats.columns import (
     to_record,
     unread_columns,
 )
-from app.formats.conll import with_tokens, word, word_notes
 from app.formats.propositions import (
     BRACKETS,
     from_brackets,
     payload,
+    respelt_role,
     short_role,
     unwritable_role,
     write_brackets,
 )
+from app.formats.words import off_borders, on_tokens, with_tokens, word, word_notes
 from app.i18n import gettext as _
 from app.i18n import mark
 
@@ -246,6 +247,7 @@ def _rows(record: Record) -> tuple[list[list[str]], list[str]]:
                     )
                 )
             else:
+                notes += respelt_role(argument["role"])
                 spans.append((*at, short_role(argument["role"])))
         for row, cell in zip(rows, write_brackets(len(rows), spans), strict=True):
             row.append(cell)
@@ -271,17 +273,3 @@ def _lemma_and_number(predicate: dict[str, Any], surface: str, notes: list[str])
 
 def _is_cell(value: str) -> bool:
     return value.split() == [value] and "*" not in value and value != "_"
-
-
-def on_tokens(record: Record, span: dict[str, Any]) -> tuple[int, int] | None:
-    """The first and last token of a span, or None where it cuts one."""
-    tokens = record.tokens or ()
-    first = next((n for n, (start, _end) in enumerate(tokens) if start == span["start"]), None)
-    last = next((n for n, (_start, end) in enumerate(tokens) if end == span["end"]), None)
-    return None if first is None or last is None or last < first else (first, last)
-
-
-def off_borders(record: Record, span: dict[str, Any], role: str) -> str:
-    """What to say of a span that cuts a token."""
-    words = record.text[span["start"] : span["end"]]
-    return _("“%(words)s” (%(label)s) does not fall on token borders.", words=words, label=role)
