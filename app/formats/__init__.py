@@ -7,25 +7,34 @@ from typing import IO
 
 from app.errors import InvalidInput
 from app.formats.base import Head, Preview, Reader, ReadOptions, Record, RowProblem, Writer
-from app.formats.conll import ConllReader, ConllWriter
+from app.formats.brat import BratReader
+from app.formats.brat_out import BratWriter
+from app.formats.conll import ConllReader
 from app.formats.conll2012 import Conll2012Reader
+from app.formats.conll2012_out import Conll2012Writer
 from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
 from app.formats.conllu import ConlluReader
+from app.formats.conllu_out import ConlluWriter, UpWriter
 from app.formats.delimited import CsvReader, CsvWriter, open_table
+from app.formats.doccano import DoccanoWriter
 from app.formats.encoding import Guess, detect, detect_in, open_text
 from app.formats.fasttext import FastTextReader
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
+from app.formats.label_studio import LabelStudioWriter
 from app.formats.magic import SIZE, kind_of, not_text
 from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.rows import sample_columns
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.tables import read_sample, table_mapping, with_labels_merged
+from app.formats.tag_columns import TagColumnsWriter
 from app.formats.text import TextReader
 from app.formats.webanno import WebAnnoReader
+from app.formats.webanno_out import WebAnnoWriter
 from app.formats.workbook import WorkbookReader, open_sheet
 from app.i18n import gettext as _
+from app.i18n import mark
 
 _READERS: tuple[Reader, ...] = (
     TextReader(),
@@ -43,14 +52,28 @@ _READERS: tuple[Reader, ...] = (
     ConlluReader(),
     Conll2012Reader(),
     WebAnnoReader(),
+    BratReader(),
 )
 _WRITERS: tuple[Writer, ...] = (
     JsonlWriter(),
     CsvWriter(),
     ParquetWriter(),
-    ConllWriter(),
+    TagColumnsWriter("conll2003", mark("CoNLL-2003 (IOB2)"), "IOB2"),
+    TagColumnsWriter("conll_iob1", mark("CoNLL columns, IOB1"), "IOB1"),
+    TagColumnsWriter("conll_bioes", mark("CoNLL columns, BIOES"), "BIOES"),
+    TagColumnsWriter("conll_bmes", mark("CoNLL columns, BMES"), "BMES"),
+    TagColumnsWriter("conll_bilou", mark("CoNLL columns, BILOU"), "BILOU"),
+    TagColumnsWriter("conll_io", mark("CoNLL columns, IO (neighbours of one type melt)"), "IO"),
+    ConlluWriter(),
+    UpWriter(),
+    Conll2012Writer(),
     Conll2005Writer(),
     Conll2009Writer(),
+    WebAnnoWriter(),
+    BratWriter(),
+    LabelStudioWriter(),
+    DoccanoWriter("doccano", mark("doccano (JSON Lines)"), has_relations=False),
+    DoccanoWriter("doccano_relations", mark("doccano, project with relations"), has_relations=True),
     MessagesWriter(),
     AlpacaWriter(),
     ShareGptWriter(),
@@ -61,7 +84,7 @@ WRITERS = {writer.name: writer for writer in _WRITERS}
 TABLES = {"csv": open_table, "excel": open_sheet}
 """How the readers of tables open a file, so that its columns can be shown."""
 
-_NO_TEXT = ("parquet", "excel")
+_NO_TEXT = ("parquet", "excel", "brat")
 _CELL = 300
 """Characters of a sample value."""
 _PREVIEW_SIZE = 4 << 20

@@ -1,6 +1,6 @@
 """What a file says, example by example, and the contract of readers and writers."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal, Protocol
 
@@ -141,13 +141,43 @@ class Reader(Protocol):
     ) -> Iterator[Record | RowProblem]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class VersionFacts:
+    """What there is to say of a version beside its records: for cards, names and lists of labels."""
+
+    project: str = "project"
+    """The project's name as a person typed it: never part of a path."""
+    number: int = 1
+    language: str = "en"
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    """The label schema that the version was frozen with, as the task parses it."""
+    instruction: str = ""
+    note: str = ""
+    created_at: str = ""
+    """ISO 8601, in UTC."""
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    """{"examples", "splits": {…}, "labels": {…}, "labels_by_split": {split: {…}}}"""
+    sha256: str = ""
+    """Of the canonical file."""
+    guidelines: str = ""
+    licence: str = ""
+    """An identifier of the hub's list, such as cc-by-4.0, where the person has chosen one."""
+
+
+NO_FACTS = VersionFacts()
+
+
 class Writer(Protocol):
-    """Writes one format, the same bytes each time."""
+    """Writes one format, the same bytes each time. Writers inherit from it what they do not say themselves."""
 
     name: str
     title: str
     extension: str
+    """Of one file; `zip` for a writer of several, which yields what `archive.zipped` makes of them."""
     media_type: str
+    splits: Literal["said", "apart", "unsaid"] = "unsaid"
+    """Whether the file says of each example which split it is of. Where it does not, the splits can be had as a zip
+    of one file each; `apart`: they are had so unless one is named, since what trains must not hold the test split."""
 
     def write(
         self,
@@ -156,6 +186,16 @@ class Writer(Protocol):
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
-    ) -> Iterator[bytes]: ...
+        facts: VersionFacts = NO_FACTS,
+    ) -> Iterator[bytes]:
+        """The file, in pieces of any size. `records` may be gone through more than once (`archive.by_split`)."""
+        ...
 
-    def check(self, record: Record, task: str) -> list[str]: ...
+    def check(self, record: Record, task: str) -> list[str]:
+        """What the format cannot say of an example, a sentence each."""
+        return []
+
+    def beside(self, files: Mapping[str, str], facts: VersionFacts) -> dict[str, bytes]:
+        """What a zip of one file a split holds besides, by name: a description, a snippet to load it.
+        `files`: the names of the files by their split."""
+        return {}

@@ -2,26 +2,29 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from app.errors import InvalidInput
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
+from app.formats.base import (
+    Head,
+    ReadOptions,
+    Record,
+    RowProblem,
+)
 from app.formats.columns import (
     Sentence,
-    comment_lines,
     numbered_columns,
     peek,
     read_sentences,
     split_cells,
     to_record,
 )
-from app.formats.tags import OUTSIDE, USUAL, Scheme, decode, detect
+from app.formats.tags import OUTSIDE, Scheme, decode, detect
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 from app.i18n import mark
-from app.tasks.tokenize import tokenize
 
 _ENDING = re.compile(r"\.(?:conll|iob2?|bio|bmes|bieos|bioes|bilou)$|\.conll\.")
 _CHUNKS = frozenset(
@@ -259,97 +262,3 @@ def entities(
     spans = {(tokens[a][0], tokens[b][1], label_map.get(label, label)) for a, b, label in found}
     ordered = sorted(spans, key=lambda span: (span[0], -span[1], span[2]))
     return {"spans": [{"start": a, "end": b, "label": label} for a, b, label in ordered]}
-
-
-class ConllWriter:
-    """Writes CoNLL-2003's four columns with IOB2 tags: word, two that we do not know (`-X-`), tag.
-
-    Comments make it read back exactly; they are off by default, since most tools take them for words.
-    """
-
-    name = "conll2003"
-    title = mark("CoNLL-2003 (IOB2)")
-    extension = "conll"
-    media_type = "text/plain; charset=utf-8"
-
-    def write(
-        self,
-        records: Iterable[Record],
-        task: str,
-        *,
-        conversation: Callable[[Record], list[Message]],
-        comments: bool = False,
-    ) -> Iterator[bytes]:
-        yield b"-DOCSTART- -X- -X- O\n\n"
-        for record in records:
-            record = with_tokens(record)
-            tags, _notes = encode_tags(record)
-            lines = [
-                f"{word(record, start, end)} -X- -X- {tag}\n"
-                for (start, end), tag in zip(record.tokens or (), tags, strict=True)
-            ]
-            yield ((comment_lines(record) if comments else "") + "".join(lines) + "\n").encode()
-
-    def check(self, record: Record, task: str) -> list[str]:
-        record = with_tokens(record)
-        return encode_tags(record)[1] + word_notes(record)
-
-
-def with_tokens(record: Record) -> Record:
-    """The record with tokens: its own, else our tokeniser's."""
-    return record if record.tokens else replace(record, tokens=tuple(tokenize(record.text)))
-
-
-def word(record: Record, start: int, end: int) -> str:
-    """A token as a column's cell: blanks inside it become underscores."""
-    return "_".join(record.text[start:end].split()) or "_"
-
-
-def word_notes(record: Record) -> list[str]:
-    """Tokens that a column cannot hold as they are."""
-    words = (record.text[start:end] for start, end in record.tokens or ())
-    return [
-        _("The token “%(word)s” holds white space, which is written as an underscore.", word=item)
-        for item in words
-        if item.split() != [item]
-    ]
-
-
-def encode_tags(record: Record) -> tuple[list[str], list[str]]:
-    """(IOB2 tags, what they cannot say): spans that cut a token or lie over an outer one."""
-    tokens = record.tokens or ()
-    starts = {start: number for number, (start, _end) in enumerate(tokens)}
-    ends = {end: number for number, (_start, end) in enumerate(tokens)}
-    tags, notes = ["O"] * len(tokens), []
-    spans: list[dict[str, Any]] = (record.annotation or {}).get("spans", [])
-    for span in sorted(spans, key=lambda item: (item["start"], -item["end"])):
-        first, last = starts.get(span["start"]), ends.get(span["end"])
-        words = record.text[span["start"] : span["end"]]
-        if first is None or last is None:
-            notes.append(
-                _(
-                    "“%(words)s” (%(label)s) does not fall on token borders.",
-                    words=words,
-                    label=span["label"],
-                )
-            )
-        elif any(tag != "O" for tag in tags[first : last + 1]):
-            notes.append(
-                _(
-                    "“%(words)s” (%(label)s) lies over another entity.",
-                    words=words,
-                    label=span["label"],
-                )
-            )
-        else:
-            label = "_".join(span["label"].split())
-            if list(decode([f"B-{label}"], USUAL)) != [(0, 0, span["label"])]:
-                notes.append(
-                    _(
-                        "The label “%(label)s” cannot be read back from a tag as it is.",
-                        label=span["label"],
-                    )
-                )
-            tags[first : last + 1] = [f"I-{label}"] * (last + 1 - first)
-            tags[first] = f"B-{label}"
-    return tags, notes

@@ -27,6 +27,7 @@ _NAMES = {
 }
 _COREFERENCE = re.compile(r"-|[()|\d]+")
 _SILENT = frozenset({"-", "_", ""})
+_VERB = re.compile(r"\(V[(*]")
 
 
 class Conll2012Reader:
@@ -102,7 +103,9 @@ def _meta(lines: list[list[str]]) -> dict[str, Any]:
     speakers = list(
         dict.fromkeys(line[_SPEAKER] for line in lines if line[_SPEAKER] not in _SILENT)
     )
-    meta: dict[str, Any] = {"document": lines[0][_DOCUMENT], "part": lines[0][_PART]}
+    meta: dict[str, Any] = {}
+    if lines[0][_DOCUMENT] not in _SILENT:
+        meta |= {"document": lines[0][_DOCUMENT], "part": lines[0][_PART]}
     if speakers:
         meta["speaker"] = speakers[0] if len(speakers) == 1 else speakers
     return meta
@@ -111,7 +114,7 @@ def _meta(lines: list[list[str]]) -> dict[str, Any]:
 def _proposition(lines: list[list[str]], column: int) -> Proposition | None:
     """The predicate of a column stands where its V is."""
     cells = [line[column] for line in lines]
-    place = next((n for n, cell in enumerate(cells) if "(V*" in cell), None)
+    place = next((n for n, cell in enumerate(cells) if _VERB.search(cell)), None)
     if place is None:
         return None
     lemma, frameset = lines[place][_LEMMA], lines[place][_FRAMESET]

@@ -5,10 +5,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import IO
 
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
+from app.formats.base import (
+    NO_FACTS,
+    Head,
+    Message,
+    ReadOptions,
+    Record,
+    RowProblem,
+    VersionFacts,
+    Writer,
+)
 from app.formats.columns import Sentence, comment_lines, peek, read_sentences, unread_columns
-from app.formats.conll import with_tokens, word, word_notes
-from app.formats.conll_srl import off_borders, on_tokens
 from app.formats.conllu import (
     COLUMNS,
     Words,
@@ -17,7 +24,15 @@ from app.formats.conllu import (
     read_words,
     unread_misc,
 )
-from app.formats.propositions import Proposition, long_role, payload, short_role, unwritable_role
+from app.formats.propositions import (
+    Proposition,
+    long_role,
+    payload,
+    respelt_role,
+    short_role,
+    unwritable_role,
+)
+from app.formats.words import off_borders, on_tokens, with_tokens, word, word_notes
 from app.i18n import gettext as _
 from app.i18n import mark
 
@@ -224,7 +239,7 @@ def _plus(sentence: Sentence, words: Words, columns: list[str]) -> Record | RowP
     return replace(record, annotation=payload(propositions, words.places))
 
 
-class Conll2009Writer:
+class Conll2009Writer(Writer):
     """Writes CoNLL-2009's columns; roles stand on single words, since heads need a parse that we have not."""
 
     name = "conll2009"
@@ -239,6 +254,7 @@ class Conll2009Writer:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         for record in records:
             record = with_tokens(record)
@@ -301,6 +317,7 @@ def _rows(record: Record) -> tuple[list[list[str]], list[str]]:
                 said = record.text[argument["start"] : argument["end"]]
                 notes.append(_("“%(words)s” has two roles of one predicate.", words=said))
             else:
+                notes += respelt_role(argument["role"])
                 column[at[0]] = short_role(argument["role"])
         for row, cell in zip(rows, column, strict=True):
             row.append(cell)

@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import IO, Any
 
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
+from app.formats.base import (
+    NO_FACTS,
+    Head,
+    Message,
+    ReadOptions,
+    Record,
+    RowProblem,
+    VersionFacts,
+    Writer,
+)
 from app.formats.columns import (
     Sentence,
     comment_lines,
@@ -15,15 +24,16 @@ from app.formats.columns import (
     to_record,
     unread_columns,
 )
-from app.formats.conll import with_tokens, word, word_notes
 from app.formats.propositions import (
     BRACKETS,
     from_brackets,
     payload,
+    respelt_role,
     short_role,
     unwritable_role,
     write_brackets,
 )
+from app.formats.words import off_borders, on_tokens, with_tokens, word, word_notes
 from app.i18n import gettext as _
 from app.i18n import mark
 
@@ -178,7 +188,7 @@ def _sense(line: list[str], column: int, word_at: int) -> str | None:
     return f"{name}.{number}" if number.isalnum() and number[0].isdigit() else None
 
 
-class Conll2005Writer:
+class Conll2005Writer(Writer):
     """Writes word, sense number, lemma, and one bracket column a predicate, with CoNLL's short role names."""
 
     name = "conll2005"
@@ -193,6 +203,7 @@ class Conll2005Writer:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         for record in records:
             record = with_tokens(record)
@@ -236,6 +247,7 @@ def _rows(record: Record) -> tuple[list[list[str]], list[str]]:
                     )
                 )
             else:
+                notes += respelt_role(argument["role"])
                 spans.append((*at, short_role(argument["role"])))
         for row, cell in zip(rows, write_brackets(len(rows), spans), strict=True):
             row.append(cell)
@@ -261,17 +273,3 @@ def _lemma_and_number(predicate: dict[str, Any], surface: str, notes: list[str])
 
 def _is_cell(value: str) -> bool:
     return value.split() == [value] and "*" not in value and value != "_"
-
-
-def on_tokens(record: Record, span: dict[str, Any]) -> tuple[int, int] | None:
-    """The first and last token of a span, or None where it cuts one."""
-    tokens = record.tokens or ()
-    first = next((n for n, (start, _end) in enumerate(tokens) if start == span["start"]), None)
-    last = next((n for n, (_start, end) in enumerate(tokens) if end == span["end"]), None)
-    return None if first is None or last is None or last < first else (first, last)
-
-
-def off_borders(record: Record, span: dict[str, Any], role: str) -> str:
-    """What to say of a span that cuts a token."""
-    words = record.text[span["start"] : span["end"]]
-    return _("“%(words)s” (%(label)s) does not fall on token borders.", words=words, label=role)

@@ -186,9 +186,10 @@ def _source(sample: list[Sentence], columns: list[str]) -> Source | None:
 
 def _read_as(cells: set[str]) -> Source | None:
     """How such cells say entities; None where they do not."""
-    if any("(" in cell or ")" in cell for cell in cells):
-        return Source()
     scheme = detect(cells) if len(cells) < _MAX_TAGS else None
+    is_tags = scheme is not None and scheme.pattern is not None
+    if not is_tags and any("(" in cell or ")" in cell for cell in cells):
+        return Source()
     return None if scheme is None else Source(scheme=scheme)
 
 

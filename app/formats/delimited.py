@@ -11,7 +11,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
+from app.formats.base import (
+    NO_FACTS,
+    Head,
+    Message,
+    ReadOptions,
+    Record,
+    RowProblem,
+    VersionFacts,
+    Writer,
+)
 from app.formats.csv_rows import read_rows
 from app.formats.dialect import begins_as_table, sniff_dialect
 from app.formats.encoding import open_text
@@ -68,13 +77,14 @@ def open_table(stream: IO[bytes], options: ReadOptions) -> Table:
 _COLUMNS = {"sentiment": "label", "ner": "spans", "srl": "predicates"}
 
 
-class CsvWriter:
+class CsvWriter(Writer):
     """Writes one row an example; spans, tokens and meta as JSON in their cells."""
 
     name = "csv"
     title = mark("CSV")
     extension = "csv"
     media_type = "text/csv; charset=utf-8"
+    splits = "said"
 
     def write(
         self,
@@ -83,6 +93,7 @@ class CsvWriter:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         buffer = io.StringIO()
         writer = csv.writer(buffer)
@@ -104,9 +115,6 @@ class CsvWriter:
                 buffer.seek(0)
                 buffer.truncate()
         yield buffer.getvalue().encode()
-
-    def check(self, record: Record, task: str) -> list[str]:
-        return []
 
 
 def _cell(annotation: dict[str, Any] | None, task: str) -> str:

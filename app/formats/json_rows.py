@@ -5,7 +5,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem, read_split
+from app.formats.base import (
+    NO_FACTS,
+    Head,
+    Message,
+    ReadOptions,
+    Record,
+    RowProblem,
+    VersionFacts,
+    Writer,
+    read_split,
+)
 from app.formats.bounds import parse_json, read_lines
 from app.formats.encoding import open_text, unreadable
 from app.formats.example import example_of, write_line
@@ -111,13 +121,14 @@ class JsonReader:
         return read_rows(self.rows(stream, options), task, options)
 
 
-class JsonlWriter:
+class JsonlWriter(Writer):
     """Writes the canonical form."""
 
     name = "jsonl"
     title = mark("JSON Lines (canonical)")
     extension = "jsonl"
     media_type = "application/x-ndjson"
+    splits = "said"
 
     def write(
         self,
@@ -126,9 +137,7 @@ class JsonlWriter:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         for record in records:
             yield write_line(example_of(record))
-
-    def check(self, record: Record, task: str) -> list[str]:
-        return []

@@ -1,13 +1,22 @@
 """Parquet, in and out: typed columns, streamed in row groups."""
 
-import io
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import orjson
 
-from app.formats.base import Head, Message, ReadOptions, Record, RowProblem
+from app.formats.archive import Sink
+from app.formats.base import (
+    NO_FACTS,
+    Head,
+    Message,
+    ReadOptions,
+    Record,
+    RowProblem,
+    VersionFacts,
+    Writer,
+)
 from app.formats.rows import FileRow, read_rows
 
 if TYPE_CHECKING:
@@ -46,13 +55,14 @@ class ParquetReader:
         return read_rows(self.rows(stream, options), task, options)
 
 
-class ParquetWriter:
+class ParquetWriter(Writer):
     """Writes typed columns; meta as a JSON string, since its keys differ from row to row."""
 
     name = "parquet"
     title = "Parquet"
     extension = "parquet"
     media_type = "application/vnd.apache.parquet"
+    splits = "said"
 
     def write(
         self,
@@ -61,6 +71,7 @@ class ParquetWriter:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -76,16 +87,13 @@ class ParquetWriter:
             ("meta", pa.string()),
         ]
         schema = pa.schema(fields)
-        sink = _Sink()
+        sink = Sink()
         iterator = iter(records)
         with pq.ParquetWriter(cast("IO[bytes]", sink), schema, compression="zstd") as writer:
             while rows := [_row(record, column) for record in islice(iterator, _GROUP)]:
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
                 yield sink.take()
         yield sink.take()
-
-    def check(self, record: Record, task: str) -> list[str]:
-        return []
 
 
 def _span() -> list[tuple[str, "pa.DataType"]]:
@@ -119,28 +127,3 @@ def _row(record: Record, column: str) -> dict[str, Any]:
         "tokens": None if tokens is None else [{"start": a, "end": b} for a, b in tokens],
         "meta": orjson.dumps(record.meta).decode() if record.meta else None,
     }
-
-
-class _Sink(io.RawIOBase):
-    """Bytes on their way out: counted, handed on, not kept."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._position = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        piece = bytes(data)
-        self._pieces.append(piece)
-        self._position += len(piece)
-        return len(piece)
-
-    def tell(self) -> int:
-        return self._position
-
-    def take(self) -> bytes:
-        piece = b"".join(self._pieces)
-        self._pieces.clear()
-        return piece

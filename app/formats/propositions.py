@@ -51,6 +51,14 @@ def unwritable_role(role: str) -> str | None:
     return _("The role “%(role)s” cannot be written in this format.", role=role)
 
 
+def respelt_role(role: str) -> list[str]:
+    """What to say of a role that is read back in PropBank's long spelling."""
+    becomes = long_role(short_role(role))
+    if becomes == role:
+        return []
+    return [_("The role “%(role)s” is read back as “%(other)s”.", role=role, other=becomes)]
+
+
 def read_brackets(cells: Sequence[str]) -> list[tuple[int, int, str]]:
     """(first, last, label) of a column such as `(A0*`, `*`, `*)`.
 

@@ -4,17 +4,18 @@ from collections.abc import Callable, Iterable, Iterator
 
 import orjson
 
-from app.formats.base import Message, Record
+from app.formats.base import NO_FACTS, Message, Record, VersionFacts, Writer
 from app.i18n import mark
 
 
-class MessagesWriter:
+class MessagesWriter(Writer):
     """OpenAI's chat form: one `{"messages": […]}` a line."""
 
     name = "messages"
     title = mark("OpenAI messages (SFT)")
     extension = "messages.jsonl"
     media_type = "application/x-ndjson"
+    splits = "apart"
 
     def write(
         self,
@@ -23,21 +24,20 @@ class MessagesWriter:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         for record in records:
             yield orjson.dumps({"messages": conversation(record)}, option=orjson.OPT_APPEND_NEWLINE)
 
-    def check(self, record: Record, task: str) -> list[str]:
-        return []
 
-
-class AlpacaWriter:
+class AlpacaWriter(Writer):
     """Stanford Alpaca's form: an array of `{"instruction", "input", "output"}`."""
 
     name = "alpaca"
     title = mark("Alpaca (SFT)")
     extension = "alpaca.json"
     media_type = "application/json"
+    splits = "apart"
 
     def write(
         self,
@@ -46,6 +46,7 @@ class AlpacaWriter:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         def row(record: Record) -> object:
             said = {message["role"]: message["content"] for message in conversation(record)}
@@ -57,17 +58,15 @@ class AlpacaWriter:
 
         yield from _array(row(record) for record in records)
 
-    def check(self, record: Record, task: str) -> list[str]:
-        return []
 
-
-class ShareGptWriter:
+class ShareGptWriter(Writer):
     """ShareGPT's form: an array of `{"id", "conversations": [{"from", "value"}]}`."""
 
     name = "sharegpt"
     title = mark("ShareGPT (SFT)")
     extension = "sharegpt.json"
     media_type = "application/json"
+    splits = "apart"
     _WHO = {"system": "system", "user": "human", "assistant": "gpt"}  # noqa: RUF012
 
     def write(
@@ -77,6 +76,7 @@ class ShareGptWriter:
         *,
         conversation: Callable[[Record], list[Message]],
         comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
         def row(record: Record) -> object:
             turns = [
@@ -86,9 +86,6 @@ class ShareGptWriter:
             return {"id": str(record.external_id or record.row), "conversations": turns}
 
         yield from _array(row(record) for record in records)
-
-    def check(self, record: Record, task: str) -> list[str]:
-        return []
 
 
 def _array(rows: Iterable[object]) -> Iterator[bytes]:

@@ -225,7 +225,7 @@ def _stands(span: _Span, place: _Place, text: str) -> bool:
     start, end = place
     if span.words is None:
         return True
-    there = text[start:end] if start >= 0 else ""
+    there = text[start:end] if start >= 0 and end <= len(text) else ""
     return there == span.words or there.replace("\n", "\\n") == span.words
 
 

@@ -1,4 +1,4 @@
-"""Tags of words: which scheme a column of them is in, and which entities they say.
+"""Tags of words: which scheme a column of them is in, which entities they say, and how they are written.
 
 The marks are those of IOB1, IOB2, BIOES, BMES, BILOU and BMEWO. They are read as conlleval does: B, S, U and W open an
 entity, E, S, L, U and W close it, and an I or M that follows nothing of its type opens one. They stand before the
@@ -13,6 +13,29 @@ from functools import lru_cache
 OUTSIDE = frozenset({"O", "o", "_", "", "-"})
 NO_TYPE = "entity"
 """The type of entities in a file that has only marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks that a scheme writes of an entity of several words, and of one word."""
+
+    first: str
+    inside: str
+    last: str
+    single: str
+
+
+SCHEMES = {
+    "IOB1": Marks(
+        "I", "I", "I", "I"
+    ),  # B where the entity before is of the same type and touches it
+    "IOB2": Marks("B", "I", "I", "B"),
+    "BIOES": Marks("B", "I", "E", "S"),
+    "BMES": Marks("B", "M", "E", "S"),
+    "BILOU": Marks("B", "I", "L", "U"),
+    "IO": Marks("I", "I", "I", "I"),
+}
+"""How the schemes in use are written."""
 
 _OPENS, _CLOSES = frozenset("BSUW"), frozenset("ESLUW")
 _SEVERAL = "|^;,& "
@@ -106,3 +129,19 @@ def decode(tags: Iterable[str], scheme: Scheme) -> Iterator[tuple[int, int, str]
                 yield begun.pop(label), number, label
     for label, first in begun.items():
         yield first, number, label
+
+
+def encode(spans: Iterable[tuple[int, int, str]], length: int, scheme: str) -> list[str]:
+    """The tags of so many words with these entities (first word, last word, type), which lie apart and in order."""
+    marks = SCHEMES[scheme]
+    tags = ["O"] * length
+    before = (-1, "")
+    for first, last, label in spans:
+        tags[first : last + 1] = [f"{marks.inside}-{label}"] * (last + 1 - first)
+        tags[last] = f"{marks.last}-{label}"
+        opening = marks.first if last > first else marks.single
+        if scheme == "IOB1" and before == (first - 1, label):
+            opening = "B"
+        tags[first] = f"{opening}-{label}"
+        before = last, label
+    return tags

@@ -4,6 +4,7 @@ The rule: one space between two words, none where both neighbours are CJK charac
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -73,3 +74,9 @@ def code_points(text: str) -> Callable[[int], int | None]:
         unit += 1 + (character > "\uffff")
     place_of[unit] = len(text)
     return place_of.get
+
+
+def utf_16_units(text: str) -> Callable[[int], int]:
+    """From code points to offsets in UTF-16 units: the reverse of `code_points`."""
+    wide = [place for place, character in enumerate(text) if character > "\uffff"]
+    return lambda place: place + bisect_left(wide, place)

@@ -13,7 +13,7 @@ from app.errors import InvalidInput
 from app.formats.base import RowProblem
 from app.formats.bounds import MAX_ROW, too_long
 from app.formats.encoding import unreadable
-from app.formats.tokens import code_points
+from app.formats.tokens import code_points, utf_16_units
 from app.i18n import gettext as _
 
 _LAYER = re.compile(r"#T_(SP|CH|RL)=([^|]*[^|.](?:\|.*)?)")
@@ -147,15 +147,18 @@ def read_units(
     block: Block, text: str, layers: Sequence[Layer], *, is_java: bool
 ) -> list[Unit] | RowProblem:
     """The tokens and their parts. Offsets are UTF-16 units, except where the words prove them code points."""
-    units = _units_at(code_points(text), block, text, layers, is_java)
+    first = len(text) - len(text.lstrip())
+    before = utf_16_units(text)(first)
+    units = _units_at(code_points(text), before, block, text, layers, is_java)
     if isinstance(units, RowProblem) and not text.isascii():
-        by_code_point = _units_at(lambda offset: offset, block, text, layers, is_java)
+        by_code_point = _units_at(lambda offset: offset, first, block, text, layers, is_java)
         return units if isinstance(by_code_point, RowProblem) else by_code_point
     return units
 
 
 def _units_at(
     place_of: Callable[[int], int | None],
+    before: int,
     block: Block,
     text: str,
     layers: Sequence[Layer],
@@ -180,7 +183,8 @@ def _units_at(
                     m=width,
                 ),
             )
-        base = int(offsets[1]) if base is None else base
+        # The first token is the text's first visible word: blanks may stand before it.
+        base = int(offsets[1]) - before if base is None else base
         start, end = (place_of(int(offset) - base) for offset in offsets.groups())
         if start is None or end is None or text[start:end] != text_of(cells[2], is_java=is_java):
             return RowProblem(

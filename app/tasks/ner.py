@@ -65,7 +65,27 @@ class Ner(TaskType[NerSchema, NerPayload]):
         "recall": "recall",
         "macro_f1": "macro_f1",
     }
-    export_formats = ("jsonl", "csv", "parquet", "conll2003", "messages", "alpaca", "sharegpt")
+    export_formats = (
+        "jsonl",
+        "csv",
+        "parquet",
+        "conll2003",
+        "conll_iob1",
+        "conll_bioes",
+        "conll_bmes",
+        "conll_bilou",
+        "conll_io",
+        "conllu",
+        "conll2012",
+        "webanno",
+        "brat",
+        "label_studio",
+        "doccano",
+        "doccano_relations",
+        "messages",
+        "alpaca",
+        "sharegpt",
+    )
     instructions = {  # noqa: RUF012
         "en": (
             "Find the named entities in the text. Entity types: {labels}. Answer with JSON: "

@@ -28,18 +28,18 @@ WORDS = st.lists(
     min_size=1,
     max_size=12,
 )
+TAGS = {"conll2003", "conll_iob1", "conll_bioes", "conll_bmes", "conll_bilou", "conll_io"}
 READS = {
-    "jsonl": "jsonl",
-    "csv": "csv",
-    "parquet": "parquet",
-    "conll2003": "conll",
-    "conll2005": "conll2005",
-    "conll2009": "conll2009",
+    **dict.fromkeys(TAGS, "conll"),
+    **dict.fromkeys(("doccano", "doccano_relations"), "jsonl"),
+    "label_studio": "json",
     "messages": "jsonl",
     "alpaca": "json",
     "sharegpt": "json",
 }
-IN_COLUMNS = {"conll2003", "conll2005", "conll2009"}
+IN_COLUMNS = {*TAGS, "conll2005", "conll2009", "conll2012", "conllu", "up"}
+ONE_WORD = {"conll2009"}
+"""Formats whose arguments are single words."""
 each_export = pytest.mark.parametrize(
     ("task", "name"),
     [(task, name) for task, kind in TASKS.items() for name in kind.export_formats],
@@ -92,7 +92,7 @@ def records(draw: st.DrawFn, task: str, name: str) -> list[Record]:
             payload = on_tokens(draw(payloads(task, len(words))), tokens, name)
         else:
             text = draw(ANY_TEXT)
-            payload = draw(payloads(task, len(text)))
+            payload = visible(draw(payloads(task, len(text))), text)
         found.append(Record(text, tokens, canonical(task, payload), row=number))
     return found
 
@@ -103,7 +103,7 @@ def on_tokens(
     """A payload over word numbers as one over characters."""
 
     def place(item: dict[str, Any]) -> dict[str, Any]:
-        last = item["start"] if name == "conll2009" else item["end"] - 1
+        last = item["start"] if name in ONE_WORD else item["end"] - 1
         return item | {"start": tokens[item["start"]][0], "end": tokens[last][1]}
 
     if payload is None or "labels" in payload:
@@ -118,6 +118,29 @@ def on_tokens(
                 "sense": p["sense"] or "say.01",
             }
             for p in payload["predicates"]
+        ]
+    }
+
+
+def visible(payload: dict[str, Any] | None, text: str) -> dict[str, Any] | None:
+    """The payload as it is stored: no span begins or ends with white space, or is nothing else."""
+
+    def trimmed(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        found = []
+        for item in items:
+            words = text[item["start"] : item["end"]]
+            if words.strip():
+                start = item["start"] + len(words) - len(words.lstrip())
+                found.append(item | {"start": start, "end": start + len(words.strip())})
+        return found
+
+    if payload is None or "labels" in payload:
+        return payload
+    if "spans" in payload:
+        return {"spans": trimmed(payload["spans"])}
+    return {
+        "predicates": [
+            p | {"arguments": trimmed(p["arguments"])} for p in trimmed(payload["predicates"])
         ]
     }
 
@@ -141,7 +164,9 @@ def write(name: str, task: str, items: Iterable[Record]) -> bytes:
 
 
 def read(name: str, task: str, data: bytes) -> list[Record]:
-    found = list(READERS[READS[name]].read(io.BytesIO(data), task, ReadOptions(encoding="utf-8")))
+    found = list(
+        READERS[READS.get(name, name)].read(io.BytesIO(data), task, ReadOptions(encoding="utf-8"))
+    )
     wrong = [item for item in found if not isinstance(item, Record)]
     assert not wrong
     return [item for item in found if isinstance(item, Record)]
@@ -154,7 +179,7 @@ def test_an_export_reads_back_as_the_same_annotations(
     task: str, name: str, data: st.DataObject
 ) -> None:
     items = data.draw(records(task, name))
-    if name in {"messages", "alpaca", "sharegpt", *IN_COLUMNS}:
+    if name in {"messages", "alpaca", "sharegpt", "webanno", *IN_COLUMNS}:
         # A conversation and a column of tags both say something of every text.
         items = [item for item in items if item.annotation is not None]
     if any(WRITERS[name].check(item, task) for item in items):
