@@ -11,7 +11,7 @@ from app.models.project import FrameImport, Member, Project, Roleset
 from app.models.run import Run, RunLog, RunPoint, RunTag, RunTracking
 from app.models.search import Search
 from app.models.user import ApiToken, KnownBrowser, LoginSession, LoginThrottle, User
-from app.models.version import DatasetVersion
+from app.models.version import DatasetVersion, NearDuplicate
 from app.models.worker import Worker
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "LoginSession",
     "LoginThrottle",
     "Member",
+    "NearDuplicate",
     "Project",
     "Remark",
     "Roleset",

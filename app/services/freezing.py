@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from app.db import session_scope
 from app.formats.example import StoredExample, write_line
 from app.models import Annotation, DatasetVersion, Example, Project
-from app.services import jobs
+from app.services import jobs, near_duplicates, version_manifest
 from app.services.label_names import Today
 from app.services.splits import Splits
 from app.services.version_files import data_key, manifest_key
@@ -53,9 +53,10 @@ def run(claim: jobs.Claim) -> None:
         before = written_before(session, version)
     splits = Splits(_examples_in(version), version.split_percent, before, keep=version.keeps_splits)
     digest, tally, size = hashlib.sha256(), _Tally(), 0
+    lineage = version_manifest.Lineage(version)
     storage = get_storage()
     with storage.writing(data_key(version.id)) as sink:
-        for lines in _lines(version, project, splits, tally):
+        for lines in _lines(version, project, splits, tally, lineage):
             data = b"".join(lines)
             digest.update(data)
             size += len(data)
@@ -68,36 +69,27 @@ def run(claim: jobs.Claim) -> None:
         "moves": [asdict(move) for move in splits.moves()],
         "not_followed": splits.not_followed,
     }
-    content = {
-        "project": {
-            "id": project.id,
-            "name": project.name,
-            "task": project.task,
-            "language": project.language,
-        },
-        "version": {
-            "number": version.number,
-            "note": version.note,
-            "created_at": version.created_at.isoformat(),
-            "sha256": digest.hexdigest(),
-        },
-        "schema": version.label_schema,
-        "instruction": version.instruction,
-        "split_percent": version.split_percent,
-        "splits_kept_from": before.number if before and version.keeps_splits else None,
-        "counts": counts,
-    }
+    content = version_manifest.content(
+        project, version, sha256=digest.hexdigest(), counts=counts, before=before, lineage=lineage
+    )
+    manifest = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     with storage.writing(manifest_key(version.id)) as sink:
-        sink.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        sink.write(manifest)
     with session_scope() as session:
         total = counts["examples"]
         jobs.succeed(session, claim, {"done": total, "total": total})
         row = session.get_one(DatasetVersion, version.id)
         row.counts, row.size, row.sha256 = counts, size, digest.hexdigest()
+        row.manifest_sha256 = hashlib.sha256(manifest).hexdigest()
+        near_duplicates.queue(session, row)
 
 
 def _lines(
-    version: DatasetVersion, project: Project, splits: Splits, tally: _Tally
+    version: DatasetVersion,
+    project: Project,
+    splits: Splits,
+    tally: _Tally,
+    lineage: version_manifest.Lineage,
 ) -> Iterator[list[bytes]]:
     """The canonical lines in example order, some thousands at a time, each read in its own transaction."""
     task = get_task(project.task)
@@ -106,10 +98,11 @@ def _lines(
     while True:
         with session_scope(read_only=True) as session:
             rows = session.execute(_gold_as_of(version, after).limit(_CHUNK)).all()
-        if not rows:
-            return
+            if not rows:
+                return
+            lineage.add(session, rows)
         lines = []
-        for example, payload in rows:
+        for example, payload, *_author in rows:
             split = splits.of(example.id, example.content_hash, example.split)
             tally.splits[split] += 1
             annotation = task.parse_payload(today(payload))
@@ -136,7 +129,7 @@ def _gold_as_of(version: DatasetVersion, after: int) -> Any:
     later = aliased(Annotation)
     cutoff = version.last_annotation_id or 0
     return (
-        select(Example, Annotation.payload)
+        select(Example, Annotation.payload, Annotation.user_id, Annotation.source)
         .join(Annotation, Annotation.example_id == Example.id)
         .where(
             *_examples_in(version),
