@@ -6,7 +6,6 @@ import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Route, expect
 
-from app.db import session_scope
 from app.http.statics import statics
 from app.services import projects
 from app.services.access import Actor
@@ -54,9 +53,8 @@ def test_a_page_whose_labels_have_changed_says_so(workplace: Workplace) -> None:
     outdated = bench.page.locator("#outdated")
     expect(outdated).to_be_hidden()
     labels = [*project.label_schema["labels"], {"name": "mixed", "title": "Mixed feelings"}]
-    with session_scope() as session:
-        fields = ProjectFields(label_schema=project.label_schema | {"labels": labels})
-        projects.update(Actor(workplace.ada.id, is_admin=True), project.id, fields)
+    fields = ProjectFields(label_schema=project.label_schema | {"labels": labels})
+    projects.update(Actor(workplace.ada.id, is_admin=True), project.id, fields)
     bench.press("1")
     expect(bench.text).to_have_text("Three.")
     expect(outdated).to_be_visible()
