@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from app.db import session_scope
 from app.models import Project
 from tests.e2e.accessibility import problems
-from tests.e2e.workplace import Workplace
+from tests.e2e.workplace import Workplace, application, workplace  # noqa: F401
 
 pytestmark = pytest.mark.e2e
 
