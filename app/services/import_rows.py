@@ -106,7 +106,7 @@ class Checker:
             if isinstance(item, RowProblem):
                 report.reject(item.row, item.message, item.column)
                 continue
-            if reason := unstorable([item.external_id, item.meta]):
+            if reason := unstorable(item.external_id) or (item.meta and unstorable(item.meta)):
                 report.reject(item.row, _("A field beside the text: %(reason)s", reason=reason))
                 continue
             if len(item.external_id or "") > MAX_EXTERNAL_ID:
@@ -119,7 +119,7 @@ class Checker:
                 inputs = self.task.parse_inputs({"text": item.text, "tokens": item.tokens})
                 annotation = None
                 if item.annotation is not None:
-                    payload = self.task.parse_payload(item.annotation)
+                    payload = item.parsed or self.task.parse_payload(item.annotation)
                     names = set(self.task.label_names(payload))
                     if not names <= self._known:
                         payload = self.task.map_labels(payload, self._name_of)
