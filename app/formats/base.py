@@ -80,6 +80,8 @@ class RowProblem:
     row: int
     message: str
     column: str | None = None
+    is_several: bool = False
+    """It stands for rows that cannot be told apart: nobody knows how many."""
 
 
 class ReadOptions(StrictModel):

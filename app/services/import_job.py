@@ -19,6 +19,7 @@ from app.formats import READERS, encoding_of
 from app.formats.base import Record, RowProblem
 from app.formats.packed import is_packed
 from app.i18n import gettext as _
+from app.i18n import ngettext
 from app.models import Annotation, Example, Import, Project, now
 from app.services import bulk, contributions, jobs, label_sets
 from app.services.batches import Batches
@@ -94,11 +95,14 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
         jobs.hold(session, claim)
         session.get_one(Import, row.id).report = result
     if stopped and report.rejected:
+        is_exact = report.rejected_is_exact and report.rejected < MAX_PROBLEMS
         raise InvalidInput(
-            _(
+            ngettext(
+                "%(n)s row cannot be read, so nothing was imported. Mend it, or leave it out: row %(row)s: %(message)s",
                 "%(n)s rows cannot be read, so nothing was imported. Mend them, or leave them out. "
                 "The first: row %(row)s: %(message)s",
-                n=f"{report.rejected}+" if report.rejected >= MAX_PROBLEMS else report.rejected,
+                report.rejected if is_exact else 2,
+                n=report.rejected if is_exact else f"{report.rejected}+",
                 row=report.problems[0]["row"],
                 message=report.problems[0]["message"],
             )

@@ -55,6 +55,8 @@ class Report:
     labelled: int = 0
     duplicates: int = 0
     rejected: int = 0
+    rejected_is_exact: bool = True
+    """False where some rows cannot be told apart: then it is the least that there may be."""
     new_labels: list[str] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
     """All that its annotations use."""
@@ -105,6 +107,7 @@ class Checker:
         for item in items:
             if isinstance(item, RowProblem):
                 report.reject(item.row, item.message, item.column)
+                report.rejected_is_exact &= not item.is_several
                 continue
             if reason := unstorable(item.external_id) or (item.meta and unstorable(item.meta)):
                 report.reject(item.row, _("A field beside the text: %(reason)s", reason=reason))
