@@ -2,12 +2,12 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, Text, exists, select, type_coerce
 from sqlalchemy.orm import aliased
 
 from app.db import session_scope
@@ -32,6 +32,13 @@ class _Tally:
     labels: dict[str, Counter[str]] = field(
         default_factory=lambda: {split: Counter() for split in SPLITS}
     )
+
+    def count(self, split: str, labels: Iterable[str]) -> None:
+        """An example of a split, with these uses of labels."""
+        self.splits[split] += 1
+        uses = self.labels[split]
+        for label in labels:
+            uses[label] += 1
 
     def counts(self) -> dict[str, Any]:
         total: Counter[str] = sum(self.labels.values(), Counter())
@@ -97,31 +104,29 @@ def _lines(
     after = 0
     while True:
         with session_scope(read_only=True) as session:
-            rows = session.execute(_gold_as_of(version, after).limit(_CHUNK)).all()
+            rows = session.connection().execute(_gold_as_of(version, after).limit(_CHUNK)).all()
             if not rows:
                 return
             lineage.add(session, rows)
         lines = []
-        for example, payload, *_author in rows:
-            split = splits.of(example.id, example.content_hash, example.split)
-            tally.splits[split] += 1
-            annotation = task.parse_payload(today(payload))
-            tally.labels[split].update(task.label_names(annotation))
+        for number, external_id, content_hash, own_split, inputs, meta, payload, *_from in rows:
+            split = splits.of(number, content_hash, own_split)
+            annotation = task.parse_payload(today(_loaded(payload)))
+            tally.count(split, task.label_names(annotation))
             # Dumped anew: a database need not keep the order of keys, the canonical form does.
-            lines.append(
-                write_line(
-                    StoredExample(
-                        example.inputs,
-                        split,
-                        example.id,
-                        example.external_id,
-                        task.dump(annotation),
-                        example.meta,
-                    )
-                )
+            annotated = task.dump(annotation)
+            example = StoredExample(
+                _loaded(inputs), split, number, external_id, annotated, _loaded(meta)
             )
+            lines.append(write_line(example))
         yield lines
-        after = rows[-1].Example.id
+        after = rows[-1].id
+
+
+def _loaded(value: Any) -> dict[str, Any]:
+    """A JSON column as the driver gives it: SQLite's gives text, PostgreSQL's has parsed it."""
+    found: dict[str, Any] = orjson.loads(value) if isinstance(value, str) else value
+    return found
 
 
 def _gold_as_of(version: DatasetVersion, after: int) -> Any:
@@ -129,7 +134,19 @@ def _gold_as_of(version: DatasetVersion, after: int) -> Any:
     later = aliased(Annotation)
     cutoff = version.last_annotation_id or 0
     return (
-        select(Example, Annotation.payload, Annotation.user_id, Annotation.source)
+        select(
+            Example.id,
+            Example.external_id,
+            Example.content_hash,
+            Example.split,
+            *(
+                type_coerce(column, Text)
+                for column in (Example.inputs, Example.meta, Annotation.payload)
+            ),
+            Example.import_id,
+            Annotation.user_id,
+            Annotation.source,
+        )
         .join(Annotation, Annotation.example_id == Example.id)
         .where(
             *_examples_in(version),

@@ -32,12 +32,11 @@ class Lineage:
         self._examples_of: Counter[str | None] = Counter()
 
     def add(self, session: Session, rows: Sequence[Any]) -> None:
-        """Some examples of the version in the order of their ids, each with payload, author and source of its gold."""
-        for row in rows:
-            self.sources[row.source] += 1
-            self._examples_of[row.Example.import_id] += 1
-            if row.user_id is not None:
-                self.annotators[row.user_id] += 1
+        """Some examples of the version in the order of their ids: rows with `id` and `import_id`, and the gold's
+        `user_id` and `source`."""
+        self.sources.update(row.source for row in rows)
+        self._examples_of.update(row.import_id for row in rows)
+        self.annotators.update(row.user_id for row in rows if row.user_id is not None)
         said = self._said_by_several(session, rows)
         for authors in said.values():
             bodies = {orjson.dumps(p, option=orjson.OPT_SORT_KEYS) for p in authors.values()}
@@ -49,8 +48,8 @@ class Lineage:
     ) -> dict[int, dict[str, dict[str, Any]]]:
         """What each author said last of the examples that several have labelled."""
         here = (
-            Annotation.example_id >= rows[0].Example.id,
-            Annotation.example_id <= rows[-1].Example.id,
+            Annotation.example_id >= rows[0].id,
+            Annotation.example_id <= rows[-1].id,
             Annotation.id <= (self._version.last_annotation_id or 0),
             Annotation.payload.is_not(None),
         )
@@ -60,7 +59,7 @@ class Lineage:
             .group_by(Annotation.example_id)
             .having(func.count() > 1)
         )
-        ids = set(session.scalars(several)) & {row.Example.id for row in rows}
+        ids = set(session.scalars(several)) & {row.id for row in rows}
         found: dict[int, dict[str, dict[str, Any]]] = {}
         if ids:
             query = select(
