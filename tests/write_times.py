@@ -297,6 +297,24 @@ class Scene:
             issue = session.query(LabelIssue).first()
             self.ids["issue_id"] = issue.id if issue else 0
 
+    def written_version(self) -> int:
+        """Another version whose file is written."""
+        with session_scope() as session:
+            new = DatasetVersion(
+                id=new_id(),
+                project_id=self._project.id,
+                number=100,
+                job_id=self._job(session, self._project, "freeze", "succeeded"),
+                split_percent={"train": 80, "validation": 10, "test": 10},
+                label_schema=self._version.label_schema,
+                instruction="",
+                counts=self._version.counts,
+                size=len(_DATA),
+                sha256=self._version.sha256,
+            )
+            session.add(new)
+        return 100
+
     def search(self, runs: int, points: int = 10) -> str:
         """An ended search."""
         with session_scope() as session:
@@ -417,6 +435,8 @@ _OTHER: dict[str, Callable[[Scene], dict[str, str]]] = {
     "trained run": lambda s: {"run_id": s.run("succeeded")},
     "ended run": lambda s: {"run_id": s.run("succeeded", points=min(s.ids["labelled"], 5000))},
     "ended search": lambda s: {"search_id": s.search(5)},
+    "written version": lambda _s: {"number": "1"},
+    "other written version": lambda s: {"number": str(s.written_version())},
     "spare user": lambda s: {"user_id": s.ids["spare_user_id"]},
 }
 
@@ -475,6 +495,8 @@ CALLS: tuple[Call, ...] = (
     Call("POST", f"{_API}/imports/{{import_id}}/again", _JSON, 201, "failed import"),
     Call("POST", f"{_API}/imports/{{import_id}}/cancel", _JSON, 204, "queued import"),
     Call("POST", f"{_API}/versions/{{number}}/retry", _JSON, 202),
+    Call("POST", f"{_API}/versions/{{number}}/near-duplicates", _JSON, 202, "written version"),
+    Call("POST", f"{_P}/versions/{{number}}/near-duplicates", _FORM, 303, "other written version"),
     Call("POST", f"{_P}/versions/{{number}}/cancel"),
     Call("POST", f"{_P}/versions/{{number}}/retry"),
     Call("POST", f"{_API}/versions", _JSON, 202),

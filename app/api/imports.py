@@ -45,6 +45,9 @@ class ReportOut(Answer):
     labelled: int = Field(0, description="Of these, rows with an annotation.")
     duplicates: int = Field(0, description="Texts that were there already.")
     rejected: int = Field(0, description="Wrong rows.")
+    rejected_is_exact: bool = Field(
+        True, description="False where rows cannot be told apart: there are at least `rejected`."
+    )
     matched: int = Field(
         0, description="With `on_duplicate: update`, rows about texts that were there already."
     )

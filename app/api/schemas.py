@@ -39,6 +39,7 @@ class JobOut(Answer):
         "import",
         "undo",
         "frames",
+        "near_duplicates",
         "freeze",
         "finetune",
         "pretrain",

@@ -12,7 +12,7 @@ from app.http.download import send_export
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.models import DatasetVersion, Job
-from app.services import exporting, version_diff, versions
+from app.services import exporting, runs, version_diff, versions
 from app.services.version_diff import Kind
 from app.services.versions import SplitPercent
 
@@ -67,8 +67,31 @@ class VersionOut(Answer):
     sha256: str | None = Field(
         description="Digest of the canonical file; null while it is being written."
     )
+    manifest_sha256: str | None = Field(
+        description="Digest of the manifest, which says what exports of the version depend on beside the data; null "
+        "for versions of before."
+    )
+    near_duplicates: dict[str, Any] | None = Field(
+        description="How many test examples nearly stand in train; null until they are counted.",
+        examples=[{"examples": 3, "is_complete": True}],
+    )
     created_at: datetime
     job: JobOut
+
+
+class RunOn(Answer):
+    """A run that used a version."""
+
+    id: str
+    name: str
+    kind: str = Field(examples=["finetune"])
+    state: str = Field(examples=["succeeded"])
+
+
+class VersionDetail(VersionOut):
+    """A dataset version with the runs that used it."""
+
+    runs: list[RunOn] = Field(description="The newest 200 that this person sees.")
 
 
 class VersionList(Answer):
@@ -165,9 +188,17 @@ def freeze_version(
 
 
 @router.get("/{number}")
-def get_version(session: Db, person: Person, project_id: ProjectId, number: Number) -> VersionOut:
-    """A version with its counts, its digest and the job that writes it."""
-    return _shown(*versions.get(session, person.actor, project_id, number))
+def get_version(
+    session: Db, person: Person, project_id: ProjectId, number: Number
+) -> VersionDetail:
+    """A version with its counts, its digests, the job that writes it and the runs that used it."""
+    shown = _shown(*versions.get(session, person.actor, project_id, number))
+    used = [
+        RunOn(id=view.run.id, name=view.run.name, kind=view.job.kind, state=view.job.state)
+        for view in runs.list_runs(session, person.actor, project_id, limit=200)
+        if view.version_number == number
+    ]
+    return VersionDetail(**dict(shown), runs=used)
 
 
 @router.post(
@@ -213,7 +244,8 @@ def diff_versions(
 def get_manifest(
     session: Db, person: Person, project_id: ProjectId, number: Number
 ) -> dict[str, Any]:
-    """What stands beside the data: project, schema, instruction, splits, counts, digest."""
+    """What stands beside the data: project, schema, guidelines, instruction, splits, counts, digest, and its lineage:
+    imports, annotators (by the ids of their accounts), sources, and by which rules the gold stands."""
     return versions.manifest(session, person.actor, project_id, number)
 
 
@@ -259,6 +291,8 @@ def _shown(version: DatasetVersion, job: Job) -> VersionOut:
         counts=version.counts or {},
         size=version.size,
         sha256=version.sha256,
+        manifest_sha256=version.manifest_sha256,
+        near_duplicates=version.near_duplicates,
         created_at=version.created_at,
         job=JobOut.model_validate(job),
     )

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -187,8 +187,8 @@ def import_(
             raise typer.Exit(1)
         report = row.report
         say(
-            f"{report['read']} rows read as {row.format}: {report['labelled']} with an annotation, "
-            f"{report['duplicates']} with a text that was there already, {report['rejected']} wrong."
+            f"{_rows(report['read'])} read as {row.format}: {report['labelled']} with an annotation, "
+            f"{report['duplicates']} with a text that was there already, {_wrong(report)} wrong."
         )
         if report["matched"]:
             did = report["updates"]
@@ -207,10 +207,7 @@ def import_(
             same = ", ".join(f"{name} → {found}" for name, found in report["taken_for"].items())
             say(f"Taken for labels that are there: {same}")
         if report["unused"]:
-            unused = ", ".join(
-                f"{name} ({rows} {'row' if rows == 1 else 'rows'})"
-                for name, rows in report["unused"].items()
-            )
+            unused = ", ".join(f"{name} ({_rows(rows)})" for name, rows in report["unused"].items())
             say(f"Not used: {unused}")
 
 
@@ -223,14 +220,22 @@ def _pairs(words: list[str] | None, option: str, *, may_be_empty: bool = False) 
     return {key: value for key, _equals, value in pairs}
 
 
-def _list_problems(report: dict[str, object]) -> None:
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _wrong(report: dict[str, Any]) -> str:
+    return f"{'' if report['rejected_is_exact'] else 'at least '}{report['rejected']}"
+
+
+def _list_problems(report: dict[str, Any]) -> None:
     problems = report.get("problems")
     found = problems if isinstance(problems, list) else []
     for problem in found[:_SHOWN_PROBLEMS]:
         column = f", column {problem['column']}" if problem["column"] else ""
         complain(f"row {problem['row']}{column}: {problem['message']}")
     if len(found) > _SHOWN_PROBLEMS:
-        complain(f"… and {report['rejected']} wrong rows in all.")
+        complain(f"… and {_wrong(report)} wrong rows in all.")
 
 
 def frames(

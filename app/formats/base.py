@@ -69,6 +69,8 @@ class Record:
     """Names of what the row holds that was neither read nor kept in `meta`."""
     others: dict[str, Any] = field(default_factory=dict)
     """The task's other inputs, beside text and tokens."""
+    parsed: Any = field(default=None, compare=False, repr=False)
+    """The annotation as its task has parsed it, where the reader had to look into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class RowProblem:
     row: int
     message: str
     column: str | None = None
+    is_several: bool = False
+    """It stands for rows that cannot be told apart: nobody knows how many."""
 
 
 class ReadOptions(StrictModel):

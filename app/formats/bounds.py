@@ -34,7 +34,7 @@ _ANY_RATIO = 64 << 20
 """… and so many bytes may always come out: a small file may well repeat itself."""
 
 
-_DIGITS, _DIGITS_BYTES = re.compile(r"\d{19}"), re.compile(rb"\d{19}")
+_DIGITS, _DIGITS_BYTES = re.compile(r"[0-9]{19}"), re.compile(rb"[0-9]{19}")
 
 
 def check_unpacked(unpacked: int, packed: int) -> None:

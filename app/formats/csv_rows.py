@@ -126,7 +126,7 @@ def _broken(source: _Lines, delimiter: str) -> RowProblem:
             "A quotation mark stands within a quoted cell: double it there, or put a backslash before each in the "
             "whole file."
         )
-    return RowProblem(start, sentence)
+    return RowProblem(start, sentence, is_several=more > 0)
 
 
 def _rest(first: str, ahead: Iterator[str], delimiter: str) -> int:

@@ -35,7 +35,7 @@ _MAX_REMEMBERED = 4096
 """Characters of column names."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fields:
     """What a row says, each value under our name for it."""
 
@@ -102,7 +102,7 @@ def read_fields(
         roles = {role: column for role, column in (roles | dict(shaped.roles)).items() if column}
     if fold(roles.get("text", "")) in NAMES["tokens"]:
         roles["tokens"] = roles.pop("text")  # the words are chosen to be the text
-    listed = read_json(_value(row, roles, "tokens"))
+    listed = read_json(row.get(roles["tokens"])) if "tokens" in roles else None
     words = listed if are_words(listed) else None
     text, tokens = _text(row, roles, words)
     if words is None and isinstance(listed, list):

@@ -140,8 +140,9 @@ def _fields(row: Any, task: str, options: ReadOptions, mapping: Mapping[str, str
 def _record(fields: Fields, task: str, number: int) -> Record:
     if problem := text_problem(fields.text):
         raise InvalidInput.at("text", problem)
+    parsed = None
     if fields.annotation is not None:
-        _check(fields.annotation, fields.text, task)
+        parsed = _parsed(fields.annotation, fields.text, task)
     meta, left = _meta(fields)
     own = fields.external_id
     return Record(
@@ -153,15 +154,17 @@ def _record(fields: Fields, task: str, number: int) -> Record:
         row=number,
         split=read_split(fields.split),
         unused=(*fields.unused, *left),
+        parsed=parsed,
     )
 
 
-def _check(annotation: dict[str, Any], text: str, task: str) -> None:
-    """Raises InvalidInput for an annotation that is not in the task's form, or that leaves the text."""
-    get_task(task).parse_payload(annotation)
-    spans = [*annotation.get("spans", ()), *annotation.get("predicates", ())]
-    arguments = [a for span in spans for a in span.get("arguments") or ()]
-    for span in (*spans, *arguments):
+def _parsed(annotation: dict[str, Any], text: str, task: str) -> Any:
+    """The annotation, parsed by its task. Raises InvalidInput for one that is not in the task's form, or that leaves
+    the text."""
+    payload = get_task(task).parse_payload(annotation)
+    predicates = annotation.get("predicates", ())
+    arguments = [a for one in predicates for a in one.get("arguments") or ()]
+    for span in (*annotation.get("spans", ()), *predicates, *arguments):
         if not span["start"] < span["end"] <= len(text):
             raise InvalidInput.at(
                 "label",
@@ -172,11 +175,14 @@ def _check(annotation: dict[str, Any], text: str, task: str) -> None:
                     n=len(text),
                 ),
             )
+    return payload
 
 
 def _meta(fields: Fields) -> tuple[dict[str, Any], list[str]]:
     """(what is kept beside the text, names of what cannot be kept): the row's own, then the columns that say
     something."""
+    if fields.meta is None and not fields.rest:
+        return {}, []
     own = fields.meta if isinstance(fields.meta, dict) else read_json(fields.meta)
     rest = dict(fields.rest)
     if not isinstance(own, dict):

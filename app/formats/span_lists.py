@@ -26,6 +26,7 @@ _PAIRS = ("pos", "span", "offset", "offsets", "indices", "position")
 _KNOWN = frozenset(
     (*_START, *_END, *_LABEL, *_WORDS, *_INSIDE, *_PAIRS, "token_start", "token_end")
 )
+_OWN = {"start", "end", "label"}
 _MAX_REMEMBERED = 1024
 """Characters of a span's names."""
 
@@ -57,6 +58,8 @@ def read_spans(
         value = held if isinstance(held, list) else _listed(value, column)
     if not isinstance(value, list):
         raise InvalidInput.at(column, _("The entities must be a list of spans."))
+    if not only_words and (plain := _plain(value, len(text), label_map)) is not None:
+        return plain, ()
     spans = [_span(item, column) for item in value]
     placed = _place(
         spans,
@@ -72,6 +75,25 @@ def read_spans(
         for span, (start, end) in zip(spans, placed, strict=True)
         for label in span.labels
     ], tuple(sorted(f"{column}.{name}" for name in names))
+
+
+def _plain(
+    value: list[Any], size: int, label_map: Mapping[str, str]
+) -> list[dict[str, Any]] | None:
+    """The spans of a list that has nothing but {"start", "end", "label"} within the text, as most have: nothing is to
+    be found out about them. None for any other, of which more is to be said."""
+    spans = []
+    for item in value:
+        if type(item) is not dict or item.keys() != _OWN:
+            return None
+        start, end, label = item["start"], item["end"], item["label"]
+        if type(start) is not int or type(end) is not int or type(label) is not str:
+            return None
+        label = label.strip()
+        if not (label and 0 <= start < end <= size):
+            return None
+        spans.append({"start": start, "end": end, "label": label_map.get(label, label)})
+    return spans
 
 
 def _listed(value: Mapping[str, Any], column: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from app.models.project import FrameImport, Member, Project, Roleset
 from app.models.run import Run, RunLog, RunPoint, RunTag, RunTracking
 from app.models.search import Search
 from app.models.user import ApiToken, KnownBrowser, LoginSession, LoginThrottle, User
-from app.models.version import DatasetVersion, DecidedSplit
+from app.models.version import DatasetVersion, DecidedSplit, NearDuplicate
 from app.models.worker import Worker
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "LoginSession",
     "LoginThrottle",
     "Member",
+    "NearDuplicate",
     "Project",
     "Remark",
     "Roleset",

@@ -45,6 +45,12 @@ class DatasetVersion(Base):
     manifest_sha256: Mapped[str | None] = mapped_column(String(64))
     """Digest of the manifest: of schema, instruction and all else that what is made of the data depends on. None for
     versions of releases that kept none."""
+    guidelines: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """The project's when it was asked for."""
+    near_duplicates_job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"))
+    """The job that looks for test examples that nearly stand in train, once it is written."""
+    near_duplicates: Mapped[dict[str, Any] | None]
+    """What that found, once it has: {"examples": how many of test, "is_complete"}."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -68,3 +74,18 @@ class DecidedSplit(Base):
     split: Mapped[str] = mapped_column(String(10))
 
     __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class NearDuplicate(Base):
+    """A test example of a version that nearly stands in its train split, and the first such example of that."""
+
+    __tablename__ = "near_duplicates"
+
+    version_id: Mapped[str] = mapped_column(
+        ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    example_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    train_id: Mapped[int] = mapped_column(BigId)
+    """Both ids outlive their examples: versions do."""
+    similarity: Mapped[float]
+    """0 to 1."""

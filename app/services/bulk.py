@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import psycopg
-from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy import ARRAY, Connection, Select, String, Table, cast, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 Row = tuple[Any, ...]
@@ -32,6 +32,13 @@ def insert_rows(
                 copy.write_row(row)
     except psycopg.Error as error:  # as SQLAlchemy tells it, for `db.outage`
         raise DBAPIError.instance(statement, None, error, psycopg.Error) from error
+
+
+def listed(connection: Connection, values: list[str]) -> Select[Any]:
+    """Many values for an IN, as one parameter of the statement."""
+    if connection.dialect.name == "postgresql":
+        return select(func.unnest(cast(values, ARRAY(String))))
+    return select(func.json_each(as_json(values)).table_valued("value").c.value)
 
 
 def as_json(value: Any) -> str:

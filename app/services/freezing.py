@@ -2,18 +2,18 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, Text, exists, select, type_coerce
 from sqlalchemy.orm import aliased
 
 from app.db import session_scope
 from app.formats.example import StoredExample, write_line
 from app.models import Annotation, DatasetVersion, Example, Project
-from app.services import decided_splits, jobs
+from app.services import decided_splits, jobs, near_duplicates, version_manifest
 from app.services.batches import Batches
 from app.services.label_names import Today
 from app.services.splits import Splits
@@ -33,6 +33,13 @@ class _Tally:
     labels: dict[str, Counter[str]] = field(
         default_factory=lambda: {split: Counter() for split in SPLITS}
     )
+
+    def count(self, split: str, labels: Iterable[str]) -> None:
+        """An example of a split, with these uses of labels."""
+        self.splits[split] += 1
+        uses = self.labels[split]
+        for label in labels:
+            uses[label] += 1
 
     def counts(self) -> dict[str, Any]:
         total: Counter[str] = sum(self.labels.values(), Counter())
@@ -60,10 +67,10 @@ def run(claim: jobs.Claim) -> None:
         keep=version.keeps_splits,
     )
     digest, tally, size = hashlib.sha256(), _Tally(), 0
-    batches = Batches()
+    lineage, batches = version_manifest.Lineage(version), Batches()
     storage = get_storage()
     with storage.writing(data_key(version.id)) as sink:
-        for lines in _lines(version, project, splits, tally):
+        for lines in _lines(version, project, splits, tally, lineage):
             if splits.new:
                 with batches.transaction() as session:
                     jobs.hold(session, claim)
@@ -80,37 +87,28 @@ def run(claim: jobs.Claim) -> None:
         "moves": [asdict(move) for move in splits.moves()],
         "not_followed": splits.not_followed,
     }
-    content = {
-        "project": {
-            "id": project.id,
-            "name": project.name,
-            "task": project.task,
-            "language": project.language,
-        },
-        "version": {
-            "number": version.number,
-            "note": version.note,
-            "created_at": version.created_at.isoformat(),
-            "sha256": digest.hexdigest(),
-        },
-        "schema": version.label_schema,
-        "instruction": version.instruction,
-        "split_percent": version.split_percent,
-        "splits_kept_from": before.number if before and version.keeps_splits else None,
-        "counts": counts,
-    }
+    content = version_manifest.content(
+        project, version, sha256=digest.hexdigest(), counts=counts, before=before, lineage=lineage
+    )
+    manifest = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     with storage.writing(manifest_key(version.id)) as sink:
-        sink.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        sink.write(manifest)
     with session_scope() as session:
         total = counts["examples"]
         jobs.succeed(session, claim, {"done": total, "total": total})
         row = session.get_one(DatasetVersion, version.id)
         row.counts, row.size, row.sha256 = counts, size, digest.hexdigest()
         row.remembers_splits = True
+        row.manifest_sha256 = hashlib.sha256(manifest).hexdigest()
+        near_duplicates.queue(session, row)
 
 
 def _lines(
-    version: DatasetVersion, project: Project, splits: Splits, tally: _Tally
+    version: DatasetVersion,
+    project: Project,
+    splits: Splits,
+    tally: _Tally,
+    lineage: version_manifest.Lineage,
 ) -> Iterator[list[bytes]]:
     """The canonical lines in example order, some thousands at a time, each read in its own transaction."""
     task = get_task(project.task)
@@ -118,30 +116,30 @@ def _lines(
     after = 0
     while True:
         with session_scope(read_only=True) as session:
-            rows = session.execute(_gold_as_of(version, after).limit(_CHUNK)).all()
-        if not rows:
-            return
+            rows = session.connection().execute(_gold_as_of(version, after).limit(_CHUNK)).all()
+            if not rows:
+                return
+            lineage.add(session, rows)
         lines = []
-        decided = splits.decide([(row.Example.content_hash, row.Example.split) for row in rows])
-        for (example, payload), split in zip(rows, decided, strict=True):
-            tally.splits[split] += 1
-            annotation = task.parse_payload(today(payload))
-            tally.labels[split].update(task.label_names(annotation))
+        decided = splits.decide([(row.content_hash, row.split) for row in rows])
+        for row, split in zip(rows, decided, strict=True):
+            number, external_id, _digest, _own_split, inputs, meta, payload, *_from = row
+            annotation = task.parse_payload(today(_loaded(payload)))
+            tally.count(split, task.label_names(annotation))
             # Dumped anew: a database need not keep the order of keys, the canonical form does.
-            lines.append(
-                write_line(
-                    StoredExample(
-                        example.inputs,
-                        split,
-                        example.id,
-                        example.external_id,
-                        task.dump(annotation),
-                        example.meta,
-                    )
-                )
+            annotated = task.dump(annotation)
+            example = StoredExample(
+                _loaded(inputs), split, number, external_id, annotated, _loaded(meta)
             )
+            lines.append(write_line(example))
         yield lines
-        after = rows[-1].Example.id
+        after = rows[-1].id
+
+
+def _loaded(value: Any) -> dict[str, Any]:
+    """A JSON column as the driver gives it: SQLite's gives text, PostgreSQL's has parsed it."""
+    found: dict[str, Any] = orjson.loads(value) if isinstance(value, str) else value
+    return found
 
 
 def _gold_as_of(version: DatasetVersion, after: int) -> Any:
@@ -149,7 +147,19 @@ def _gold_as_of(version: DatasetVersion, after: int) -> Any:
     later = aliased(Annotation)
     cutoff = version.last_annotation_id or 0
     return (
-        select(Example, Annotation.payload)
+        select(
+            Example.id,
+            Example.external_id,
+            Example.content_hash,
+            Example.split,
+            *(
+                type_coerce(column, Text)
+                for column in (Example.inputs, Example.meta, Annotation.payload)
+            ),
+            Example.import_id,
+            Annotation.user_id,
+            Annotation.source,
+        )
         .join(Annotation, Annotation.example_id == Example.id)
         .where(
             *_examples_in(version),

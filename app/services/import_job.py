@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, Update, delete, func, or_, select, update
+from sqlalchemy import Table, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
@@ -19,6 +19,7 @@ from app.formats import READERS, encoding_of
 from app.formats.base import Record, RowProblem
 from app.formats.packed import is_packed
 from app.i18n import gettext as _
+from app.i18n import ngettext
 from app.models import Annotation, Example, Import, Project, now
 from app.services import bulk, contributions, decided_splits, import_matches, jobs, label_sets
 from app.services.batches import Batches
@@ -104,11 +105,14 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
         jobs.hold(session, claim)
         session.get_one(Import, row.id).report = result
     if stopped and report.rejected:
+        is_exact = report.rejected_is_exact and report.rejected < MAX_PROBLEMS
         raise InvalidInput(
-            _(
+            ngettext(
+                "%(n)s row cannot be read, so nothing was imported. Mend it, or leave it out: row %(row)s: %(message)s",
                 "%(n)s rows cannot be read, so nothing was imported. Mend them, or leave them out. "
                 "The first: row %(row)s: %(message)s",
-                n=f"{report.rejected}+" if report.rejected >= MAX_PROBLEMS else report.rejected,
+                report.rejected if is_exact else 2,
+                n=report.rejected if is_exact else f"{report.rejected}+",
                 row=report.problems[0]["row"],
                 message=report.problems[0]["message"],
             )
@@ -204,7 +208,7 @@ def known_texts(row: Import, hashes: set[str]) -> set[str]:
             session.scalars(
                 select(Example.content_hash).where(
                     Example.project_id == row.project_id,
-                    Example.content_hash.in_(hashes),
+                    Example.content_hash.in_(bulk.listed(session.connection(), list(hashes))),
                     # What another import has staged may never come to be seen.
                     or_(Example.status != "staged", Example.import_id == row.id),
                 )
@@ -223,7 +227,7 @@ def _decide(claim: jobs.Claim, row: Import, report: dict[str, Any]) -> None:
 
 def _publish(claim: jobs.Claim, row: Import) -> None:
     """Make the staged examples visible bit by bit; the last step ends the job with them."""
-    batches, after, done = Batches(), _published_up_to(row), False
+    batches, after, done, tell_at = Batches(), _published_up_to(row), False, 0.0
     while not done:
         with batches.transaction() as session:
             # Each step is one that no later attempt repeats, so their number begins anew: what is half
@@ -236,8 +240,9 @@ def _publish(claim: jobs.Claim, row: Import) -> None:
             else:
                 _show(session, row, after, last)
                 after = last
-        if not done:
+        if not done and time.monotonic() >= tell_at:
             jobs.renew(claim, {"phase": "publishing", "done": row.size, "total": row.size})
+            tell_at = time.monotonic() + _TELL_SECONDS
 
 
 def _published_up_to(row: Import) -> int:
@@ -264,29 +269,30 @@ def next_rows(session: Session, import_id: str, after: int, limit: int) -> int |
 
 def _show(session: Session, row: Import, after: int, last: int) -> None:
     """Show the examples up to `last`, those with an annotation as labelled, and count them."""
-    staged = (
-        (Example.import_id == row.id)
-        & (Example.id > after)
-        & (Example.id <= last)
-        & (Example.status == "staged")
+    bounds = {"of": row.id, "after": after, "last": last}
+    labelled, others = (
+        session.connection().execute(statement, bounds).rowcount
+        for statement in (_SHOW_LABELLED, _SHOW_OTHERS)
     )
-    # The bounds are said of the annotations, too: a planner without statistics would read all of them each time.
-    said = (
-        (Annotation.example_id == Example.id)
-        & (Annotation.example_id > after)
-        & (Annotation.example_id <= last)
-    )
-    labelled = _update(
-        session,
-        update(Example).where(staged, said).values(status="labelled", gold_id=Annotation.id),
-    )
-    others = _update(session, update(Example).where(staged).values(status="open"))
     contributions.add(session, row.project_id, {}, examples=labelled + others, labelled=labelled)
 
 
-def _update(session: Session, statement: Update) -> int:
-    result = session.execute(statement.execution_options(synchronize_session=False))
-    return cast("CursorResult[Any]", result).rowcount
+_STAGED = (
+    (_EXAMPLES.c.import_id == bindparam("of"))
+    & (_EXAMPLES.c.id > bindparam("after"))
+    & (_EXAMPLES.c.id <= bindparam("last"))
+    & (_EXAMPLES.c.status == "staged")
+)
+# The bounds are said of the annotations, too: a planner without statistics would read all of them each time.
+_SAID = (
+    (_ANNOTATIONS.c.example_id == _EXAMPLES.c.id)
+    & (_ANNOTATIONS.c.example_id > bindparam("after"))
+    & (_ANNOTATIONS.c.example_id <= bindparam("last"))
+)
+_SHOW_LABELLED = (
+    update(_EXAMPLES).where(_STAGED, _SAID).values(status="labelled", gold_id=_ANNOTATIONS.c.id)
+)
+_SHOW_OTHERS = update(_EXAMPLES).where(_STAGED).values(status="open")
 
 
 def take_back(import_id: str) -> None:

@@ -56,6 +56,8 @@ class Report:
     labelled: int = 0
     duplicates: int = 0
     rejected: int = 0
+    rejected_is_exact: bool = True
+    """False where some rows cannot be told apart: then it is the least that there may be."""
     matched: int = 0
     """Rows about texts that the project has already, where these are to be updated."""
     updates: dict[str, int] = field(default_factory=dict)
@@ -116,8 +118,9 @@ class Checker:
         for item in items:
             if isinstance(item, RowProblem):
                 report.reject(item.row, item.message, item.column)
+                report.rejected_is_exact &= not item.is_several
                 continue
-            if reason := unstorable([item.external_id, item.meta]):
+            if reason := unstorable(item.external_id) or (item.meta and unstorable(item.meta)):
                 report.reject(item.row, _("A field beside the text: %(reason)s", reason=reason))
                 continue
             if len(item.external_id or "") > MAX_EXTERNAL_ID:
@@ -130,7 +133,7 @@ class Checker:
                 inputs = self.task.parse_inputs({"text": item.text, "tokens": item.tokens})
                 annotation = None
                 if item.annotation is not None:
-                    payload = self.task.parse_payload(item.annotation)
+                    payload = item.parsed or self.task.parse_payload(item.annotation)
                     names = set(self.task.label_names(payload))
                     if not names <= self._known:
                         payload = self.task.map_labels(payload, self._name_of)

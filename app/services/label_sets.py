@@ -146,8 +146,8 @@ def _broken(project: Project, data: dict[str, Any], count: int) -> InvalidInput:
     mode = str(data.get("mode", ""))
     return InvalidInput(
         _(
-            "The labels of %(n)s examples do not fit this choice. Look at them first: Examples, filter “breaks” = "
-            "“%(mode)s”.",
+            "The labels of %(n)s examples do not fit “%(mode)s”: label them anew first. The filter breaks=%(mode)s "
+            "lists them.",
             n=f"{count:,}+" if count == _MANY else f"{count:,}",
             mode=mode,
         ),

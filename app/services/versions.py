@@ -1,5 +1,6 @@
 """Dataset versions: freezing a project's gold, once and for ever."""
 
+import hashlib
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from app.models import (
     Job,
     Member,
     Project,
+    User,
 )
 from app.services import audit, import_matches, jobs, label_sets
 from app.services.access import Actor, project_for
@@ -118,7 +120,7 @@ def _take_state(session: Session, version: DatasetVersion, project: Project) -> 
     count or to be taken back."""
     import_matches.check_none_is_going_on(session, project.id)
     version.label_schema = label_sets.frozen(project)
-    version.instruction = instruction(project)
+    version.instruction, version.guidelines = instruction(project), project.guidelines
     version.last_annotation_id = session.scalar(select(func.max(Annotation.id)))
     version.last_example_id = session.scalar(select(func.max(Example.id)))
     own = select(Import.id).where(Import.project_id == project.id)
@@ -217,14 +219,29 @@ def manifest(session: Session, actor: Actor, project_id: str, number: int) -> di
     version = ready(session, actor, project_id, number)
     key = manifest_key(version.id)
     with get_storage().reading(key) as stream:
-        try:
-            found: dict[str, Any] = orjson.loads(stream.read())
-            digest = found["version"]["sha256"]
-        except (ValueError, LookupError, TypeError):
-            digest = None
-    if digest != version.sha256:
+        data = stream.read()
+    try:
+        found: dict[str, Any] = orjson.loads(data)
+        digest = found["version"]["sha256"]
+    except (ValueError, LookupError, TypeError):
+        digest = None
+    own = version.manifest_sha256
+    if digest != version.sha256 or own not in (None, hashlib.sha256(data).hexdigest()):
         raise damaged(key)
     return found
+
+
+def lineage(session: Session, actor: Actor, project_id: str, number: int) -> dict[str, Any] | None:
+    """Where a version is from, by its manifest, with the names of its annotators as far as they have accounts. None
+    where it is not written, or by a release that did not keep that. Raises Gone or Damaged."""
+    version, _job = get(session, actor, project_id, number)
+    if version.manifest_sha256 is None:
+        return None
+    found: dict[str, Any] = manifest(session, actor, project_id, number)["lineage"]
+    ids = [one["annotator"] for one in found["annotators"]]
+    names = {user.id: user.name for user in session.scalars(select(User).where(User.id.in_(ids)))}
+    people = [one | {"name": names.get(one["annotator"])} for one in found["annotators"]]
+    return found | {"annotators": people}
 
 
 def moves(

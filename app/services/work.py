@@ -17,6 +17,7 @@ from app.services import (
     import_undo,
     importing,
     jobs,
+    near_duplicates,
     runs,
 )
 from app.services.access import Actor, project_for
@@ -27,6 +28,7 @@ JOB_FUNCTIONS: Mapping[str, Callable[[jobs.Claim], None]] = {
     "undo": import_undo.run,
     "freeze": freezing.run,
     "frames": frames.run,
+    "near_duplicates": near_duplicates.run,
     "delete": deletion.run,
 }
 """How each kind of job is done that needs no torch."""

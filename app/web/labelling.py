@@ -36,9 +36,6 @@ def label_page(
     examples are; `breaks`, a mode whose breaches are."""
     context = project_context(session, person, project_id, "label")
     project = context["project"]
-    item = None
-    if example is not None:
-        item = annotating.open_example(session, person.actor, project_id, example)
     worklist = None
     if issues is not None:
         worklist = label_issues.open_examples(session, person.actor, project_id, issues)
@@ -47,6 +44,10 @@ def label_page(
             project, label=having, breaks=breaks, limit=_WORKLIST, seconds=_LOOK_SECONDS
         )
         worklist = work.ids
+        example = example or next(iter(worklist), None)
+    item = None
+    if example is not None:
+        item = annotating.open_example(session, person.actor, project_id, example)
     home = f"/projects/{project.id}"
     labels = with_usable_hotkeys([one for one in context["schema_labels"] if not one.retired])
     workbench: dict[str, Any] = {

@@ -1,15 +1,17 @@
 """Dataset versions: the list, freezing one, looking at it, downloading it."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import Query, Request
 from starlette.responses import Response
 
+from app.errors import Damaged, Gone
 from app.http.download import send_export
-from app.http.identity import Person
+from app.http.identity import Identity, Person
 from app.http.routing import Db, Router
 from app.i18n import gettext as _
-from app.services import exporting, projects, runs, version_diff, versions
+from app.services import exporting, near_duplicates, projects, runs, version_diff, versions
 from app.services.version_diff import Kind
 from app.tasks.base import parse
 from app.web.forms import Form, Problems, collecting, reading_anew, text
@@ -131,18 +133,34 @@ def diff_page(
 
 @router.get("/{number}")
 def version_page(
-    request: Request, session: Db, person: Person, project_id: str, number: int
+    request: Request,
+    session: Db,
+    person: Person,
+    project_id: str,
+    number: int,
+    part: str = "",
 ) -> Response:
     context = project_context(session, person, project_id, "versions")
     version, job = versions.get(session, person.actor, project_id, number)
+    near_job = near_duplicates.job_of(session, version)
     if is_htmx(request):
-        return render(request, "partials/version_job.html", **context, version=version, job=job)
+        name = "version_near_duplicates" if part == "near-duplicates" else "version_job"
+        return render(
+            request,
+            f"partials/{name}.html",
+            **context,
+            version=version,
+            job=job,
+            near_job=near_job,
+        )
     return render(
         request,
         "pages/version.html",
         **context,
         version=version,
         job=job,
+        near_job=near_job,
+        lineage=_lineage(session, person, project_id, number),
         before=versions.number_before(session, version),
         formats=exporting.formats_for(context["project"].task),
         runs=[
@@ -151,6 +169,13 @@ def version_page(
             if view.version_number == number
         ],
     )
+
+
+def _lineage(session: Db, person: Identity, project_id: str, number: int) -> dict[str, Any] | None:
+    """None, too, where the manifest is damaged: asking for it says so, and the page has more to show."""
+    with suppress(Gone, Damaged):
+        return versions.lineage(session, person.actor, project_id, number)
+    return None
 
 
 @router.post("/{number}/retry")

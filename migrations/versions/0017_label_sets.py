@@ -1,4 +1,5 @@
-"""What imports say of texts that were there before, and examples by the ids of their files."""
+"""What imports say of texts that were there before, examples by the ids of their files, the digest of a version's
+manifest, and its near-duplicates."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,10 +44,36 @@ def upgrade() -> None:
         sqlite_where=named,
         postgresql_where=named,
     )
-    op.add_column("versions", sa.Column("manifest_sha256", sa.String(64)))
+    with op.batch_alter_table("versions") as versions:
+        versions.add_column(sa.Column("manifest_sha256", sa.String(64)))
+        versions.add_column(sa.Column("guidelines", sa.Text(), nullable=False, server_default=""))
+        versions.add_column(sa.Column("near_duplicates", JsonType))
+        versions.add_column(
+            sa.Column(
+                "near_duplicates_job_id",
+                sa.String(12),
+                sa.ForeignKey("jobs.id", name="fk_versions_near_duplicates_job_id"),
+            )
+        )
+    op.create_table(
+        "near_duplicates",
+        sa.Column(
+            "version_id",
+            sa.String(12),
+            sa.ForeignKey("versions.id", ondelete="CASCADE", name="fk_near_duplicates_version_id"),
+            nullable=False,
+        ),
+        sa.Column("example_id", BigId, nullable=False),
+        sa.Column("train_id", BigId, nullable=False),
+        sa.Column("similarity", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("version_id", "example_id", name="pk_near_duplicates"),
+    )
 
 
 def downgrade() -> None:
-    op.drop_column("versions", "manifest_sha256")
+    op.drop_table("near_duplicates")
+    with op.batch_alter_table("versions") as versions:
+        for name in ("near_duplicates_job_id", "near_duplicates", "guidelines", "manifest_sha256"):
+            versions.drop_column(name)
     op.drop_index("ix_examples_project_id_external_id", "examples")
     op.drop_table("import_updates")

@@ -154,6 +154,10 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A + V + "/export/notes"): Row("annotator", {"params": {"format": "csv"}}),
     ("GET", A + V + "/diff"): Row("annotator", {"params": {"base": 1}}),
     ("GET", V + "/diff"): Row("annotator"),
+    ("GET", A + V + "/near-duplicates"): Row("annotator"),
+    ("POST", A + V + "/near-duplicates"): Row("manager"),
+    ("GET", V + "/near-duplicates"): Row("annotator"),
+    ("POST", V + "/near-duplicates"): Row("manager"),
     ("POST", P + "/versions/moves"): Row(
         "annotator", {"data": {"train": 80, "validation": 10, "test": 10}}
     ),

@@ -66,6 +66,29 @@ def test_wrong_rows_are_left_out_only_where_somebody_says_so(
     assert (shown["example_count"], shown["labelled_count"]) == (2, 2)
 
 
+def test_rows_that_cannot_be_told_apart_are_not_counted_as_one(
+    site: Site, api: TestClient, project: Project, finish: Finish, ada: User
+) -> None:
+    content = b'text,label\nFine.,positive\n"Not "closed" here,negative\nLost?,positive\nEnds",neutral\nBad.,negative\n'
+    sent = send(api, project, content, on_error="skip")
+    assert finish(sent).state == "succeeded"
+    report = api.get(f"/projects/{project.id}/imports/{sent['id']}").json()["report"]
+    assert (report["read"], report["rejected"]) == (2, 1)
+    assert report["rejected_is_exact"] is False
+    page = site.browser(ada).get(f"/projects/{project.id}/imports/{sent['id']}").text
+    assert "at least 1" in page
+    assert "1+ rows cannot be read" in (finish(send(api, project, content)).error or "")
+
+
+def test_one_wrong_row_is_spoken_of_as_one(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    sent = send(api, project, b"text,label\nGood.,positive\n,negative\n")
+    assert (finish(sent).error or "").startswith("1 row cannot be read")
+    report = api.get(f"/projects/{project.id}/imports/{sent['id']}").json()["report"]
+    assert (report["rejected"], report["rejected_is_exact"]) == (1, True)
+
+
 def test_a_file_of_wrong_rows_alone_says_why(
     api: TestClient, project: Project, finish: Finish
 ) -> None:

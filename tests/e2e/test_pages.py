@@ -51,11 +51,27 @@ def pages(client: httpx.Client) -> list[str]:
         *(
             f"/projects/{project}{page}"
             for project in projects.values()
-            for page in ("", "/label", "/settings", "/versions/1", "/versions/1/train")
+            for page in (
+                "",
+                "/label",
+                "/settings",
+                "/labels",
+                "/versions/1",
+                "/versions/1/near-duplicates",
+                "/versions/1/train",
+            )
         ),
         *(
             f"/projects/{projects['ner']}{page}"
-            for page in ("/examples", "/import", "/versions", "/versions/2/diff", "/runs")
+            for page in (
+                "/labels?kind=merge&label=ORG&into=LOC",
+                "/examples?label=ORG",
+                "/examples",
+                "/import",
+                "/versions",
+                "/versions/2/diff",
+                "/runs",
+            )
         ),
     ]
 

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from app.db import session_scope
+from app.formats.example import id_of, read_line
 from app.models import Annotation, DatasetVersion, Example, Import, Job, Project, new_id
 from app.services import (
     annotating,
@@ -20,7 +21,7 @@ from app.services import (
     versions,
 )
 from app.services.import_rows import ImportOptions
-from app.services.version_files import data_key
+from app.services.version_files import data_key, lines
 from app.storage import get_storage
 from tests.conftest import wait_for
 from tests.factories import count, work_off
@@ -238,3 +239,21 @@ def undo(workshop: Workshop, import_id: str) -> str:
 def _project(project_id: str) -> Project:
     with session_scope(read_only=True) as session:
         return session.get_one(Project, project_id)
+
+
+def test_a_version_keeps_all_inputs_of_an_example(workshop: Workshop) -> None:
+    inputs = {"text": "Is it?", "second": "It is.", "about": {"long name": 1, "b": [2, 3]}}
+    meta = {"nested": {"long name": 1, "b": {"cc": 1, "a": 2}}, "a": "ü"}
+    with session_scope() as session:
+        example = session.query(Example).first()
+        assert example is not None
+        example.inputs, example.meta = inputs, meta
+    freezing = workshop.freeze()
+    assert work_off(freezing).state == "succeeded"
+    with session_scope(read_only=True) as session:
+        version = session.query(DatasetVersion).filter_by(job_id=freezing).one()
+    (line,) = [line for line in lines(version) if id_of(line) == example.id]
+    # The same bytes on both databases, though one of them has an order of its own for names.
+    assert b'"about":{"b":[2,3],"long name":1},"second":"It is."},' in line
+    assert line.endswith('"meta":{"a":"ü","nested":{"b":{"a":2,"cc":1},"long name":1}}}\n'.encode())
+    assert read_line(line).inputs == {**inputs, "tokens": None}
