@@ -54,12 +54,8 @@ SRL = [
 ROWS = {"sentiment": labelled_rows(), "ner": NER, "srl": SRL}
 FOR_OTHER_MODELS = {"messages", "alpaca", "sharegpt"}
 """Formats that are written to train other models, and not to be read back."""
-WHOLE = {
-    "sentiment": {"jsonl", "csv", "parquet"},
-    "ner": {"jsonl", "csv", "parquet", "conll2003"},
-    "srl": {"jsonl", "csv", "parquet", "conll2005"},
-}
-"""Formats that say everything of the rows above."""
+IN_PART = {"sentiment": set[str](), "ner": {"brat"}, "srl": {"conll2009", "brat"}}
+"""Formats that do not say everything of the rows above: several words of an argument, the tokens of the source."""
 
 
 def rows_of(api: TestClient, project: Project, number: int) -> list[dict[str, Any]]:
@@ -144,7 +140,7 @@ def test_every_format_is_sent_the_same_twice_and_what_it_reads_back_is_equal(
             continue
         whole.add(name)
         assert read_back(api, ada, finish, task, sent) == gold, name
-    assert whole == WHOLE[task]
+    assert whole == set(formats) - FOR_OTHER_MODELS - IN_PART[task]
 
 
 def read_back(
