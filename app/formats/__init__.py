@@ -17,6 +17,7 @@ from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankRead
 from app.formats.conllu import ConlluReader
 from app.formats.conllu_out import ConlluWriter, UpWriter
 from app.formats.delimited import CsvReader, CsvWriter, open_table
+from app.formats.docbin import DocBinReader, DocBinWriter
 from app.formats.doccano import DoccanoWriter
 from app.formats.encoding import Guess, detect, detect_in, open_text
 from app.formats.fasttext import FastTextReader
@@ -53,6 +54,7 @@ _READERS: tuple[Reader, ...] = (
     Conll2012Reader(),
     WebAnnoReader(),
     BratReader(),
+    DocBinReader(),
 )
 _WRITERS: tuple[Writer, ...] = (
     JsonlWriter(),
@@ -71,6 +73,7 @@ _WRITERS: tuple[Writer, ...] = (
     Conll2009Writer(),
     WebAnnoWriter(),
     BratWriter(),
+    DocBinWriter(),
     LabelStudioWriter(),
     DoccanoWriter("doccano", mark("doccano (JSON Lines)"), has_relations=False),
     DoccanoWriter("doccano_relations", mark("doccano, project with relations"), has_relations=True),
@@ -84,7 +87,7 @@ WRITERS = {writer.name: writer for writer in _WRITERS}
 TABLES = {"csv": open_table, "excel": open_sheet}
 """How the readers of tables open a file, so that its columns can be shown."""
 
-_NO_TEXT = ("parquet", "excel", "brat")
+_NO_TEXT = ("parquet", "excel", "brat", "docbin")
 _CELL = 300
 """Characters of a sample value."""
 _PREVIEW_SIZE = 4 << 20

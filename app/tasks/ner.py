@@ -79,6 +79,7 @@ class Ner(TaskType[NerSchema, NerPayload]):
         "conll2012",
         "webanno",
         "brat",
+        "docbin",
         "label_studio",
         "doccano",
         "doccano_relations",

@@ -50,6 +50,7 @@ class Sentiment(TaskType[SentimentSchema, SentimentPayload]):
         "jsonl",
         "csv",
         "parquet",
+        "docbin",
         "label_studio",
         "doccano",
         "messages",

@@ -35,6 +35,8 @@ METAS = ({}, {"source": "mail", "n": [1, None]}, {"document": "d/1", "part": "0"
 IDS = (None, "r-12", " a ", "x\ny", "k = v", "#1")
 CONVERSATIONS = ("messages", "alpaca", "sharegpt")
 """They say text and annotation alone."""
+SLOW = ("docbin",)
+"""Each file takes a process of its own: `test_docbin` tries many examples at once."""
 NUMBERED = ("brat",)
 """They name an example by its number, which is read as its id."""
 WITHOUT_SPLITS = ("webanno",)
@@ -49,7 +51,7 @@ each = pytest.mark.parametrize(
         )
         for task, kind in TASKS.items()
         for name in kind.export_formats
-        if name not in CONVERSATIONS
+        if name not in (*CONVERSATIONS, *SLOW)
     ],
 )
 

@@ -40,9 +40,16 @@ READS = {
 IN_COLUMNS = {*TAGS, "conll2005", "conll2009", "conll2012", "conllu", "up"}
 ONE_WORD = {"conll2009"}
 """Formats whose arguments are single words."""
+SLOW = {"docbin"}
+"""Each file takes a process of its own: `test_docbin` tries many examples at once."""
 each_export = pytest.mark.parametrize(
     ("task", "name"),
-    [(task, name) for task, kind in TASKS.items() for name in kind.export_formats],
+    [
+        (task, name)
+        for task, kind in TASKS.items()
+        for name in kind.export_formats
+        if name not in SLOW
+    ],
 )
 
 
