@@ -26,6 +26,7 @@ from app.services import demo as demo_projects
 from app.services import direct_import, exporting, importing, versions
 from app.services import frames as frame_service
 from app.services import projects as project_service
+from app.services.export_files import ExportOptions, Splits
 from app.services.import_rows import ImportOptions
 from app.services.versions import SplitPercent
 from app.tasks.base import parse
@@ -312,24 +313,28 @@ def export(
         ),
     ] = None,
     split: Annotated[
-        Literal["train", "validation", "test"] | None, typer.Option(help="Only this split.")
+        Splits | None,
+        typer.Option(
+            help="Only this split; all in one file; or each in a file of its own, in a zip. Left out, each for the "
+            "formats that language models are trained from, and all for others."
+        ),
     ] = None,
     comments: Annotated[
         bool, typer.Option("--comments", help="CoNLL: say each text exactly in comment lines.")
     ] = False,
+    licence: Annotated[str, typer.Option(help="For a data set's card, such as cc-by-4.0.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     who: As = None,
 ) -> None:
     """Write a version to a file."""
+    options = ExportOptions(format=format_name, split=split, comments=comments, licence=licence)
     with command():
         actor = actor_for(who)
         with session_scope(read_only=True) as session:
             found = find_project(session, actor, project)
             number = find_version(session, actor, found, version)
-            wanted = exporting.open_export(
-                session, actor, found.id, number, format_name, comments=comments, split=split
-            )
-            missed = exporting.notes(session, actor, found.id, number, format_name)
+            wanted = exporting.open_export(session, actor, found.id, number, options)
+            missed = exporting.notes(session, actor, found.id, number, options, wait=True)
         if str(output) == "-":
             for chunk in wanted.chunks():
                 sys.stdout.buffer.write(chunk)
@@ -340,6 +345,8 @@ def export(
             say(f"{target}  {target.stat().st_size} bytes")
         for note in missed.notes[:_SHOWN_NOTES]:
             complain(f"example {note.example_id}: {note.message}")
+        for remark in missed.remarks:
+            complain(remark)
         if missed.examples:
             complain(f"{format_name} cannot say everything of {missed.examples} examples.")
 

@@ -15,12 +15,13 @@ from app.formats.conllu import ConlluReader
 from app.formats.delimited import CsvReader, CsvWriter, open_table
 from app.formats.encoding import Guess, detect, detect_in, open_text
 from app.formats.fasttext import FastTextReader
+from app.formats.huggingface import HuggingFaceWriter
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.magic import SIZE, kind_of, not_text
 from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.rows import sample_columns
-from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
+from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter, TrlChatWriter, TrlWriter
 from app.formats.tables import read_sample, table_mapping
 from app.formats.text import TextReader
 from app.formats.webanno import WebAnnoReader
@@ -54,6 +55,9 @@ _WRITERS: tuple[Writer, ...] = (
     MessagesWriter(),
     AlpacaWriter(),
     ShareGptWriter(),
+    TrlWriter(),
+    TrlChatWriter(),
+    HuggingFaceWriter(),
 )
 READERS = {reader.name: reader for reader in _READERS}
 WRITERS = {writer.name: writer for writer in _WRITERS}

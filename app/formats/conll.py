@@ -280,6 +280,7 @@ class ConllWriter(Writer):
     title = mark("CoNLL-2003 (IOB2)")
     extension = "conll"
     media_type = "text/plain; charset=utf-8"
+    has_comments = True
 
     def write(
         self,

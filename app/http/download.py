@@ -15,7 +15,7 @@ from app.services.exporting import Export
 
 
 def send_export(request: Request, export: Export, *, on_send: Callable[[], object]) -> Response:
-    """An export as an answer: 304 for who has it already, Range for the canonical file.
+    """An export as an answer: 304 for who has it already, and Range where the file lies on this machine.
 
     `on_send` is called before anything of it is sent.
     """
@@ -31,6 +31,8 @@ def send_export(request: Request, export: Export, *, on_send: Callable[[], objec
     on_send()
     if export.path is not None:
         return _File(export.path, media_type=export.media_type, headers=headers)
+    if export.size is not None:
+        headers["Content-Length"] = str(export.size)
     return StreamingResponse(export.chunks(), media_type=export.media_type, headers=headers)
 
 

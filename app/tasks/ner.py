@@ -65,7 +65,18 @@ class Ner(TaskType[NerSchema, NerPayload]):
         "recall": "recall",
         "macro_f1": "macro_f1",
     }
-    export_formats = ("jsonl", "csv", "parquet", "conll2003", "messages", "alpaca", "sharegpt")
+    export_formats = (
+        "jsonl",
+        "csv",
+        "parquet",
+        "huggingface",
+        "conll2003",
+        "messages",
+        "alpaca",
+        "sharegpt",
+        "trl",
+        "trl_chat",
+    )
     instructions = {  # noqa: RUF012
         "en": (
             "Find the named entities in the text. Entity types: {labels}. Answer with JSON: "

@@ -46,7 +46,17 @@ class Sentiment(TaskType[SentimentSchema, SentimentPayload]):
     training_defaults = FineTuneParams(epochs=3, batch_size=32, learning_rate=1e-4)
     primary_metric = "macro_f1"
     counted_scores = {"accuracy": "accuracy", "macro_f1": "macro_f1", "micro_f1": "f1"}  # noqa: RUF012
-    export_formats = ("jsonl", "csv", "parquet", "messages", "alpaca", "sharegpt")
+    export_formats = (
+        "jsonl",
+        "csv",
+        "parquet",
+        "huggingface",
+        "messages",
+        "alpaca",
+        "sharegpt",
+        "trl",
+        "trl_chat",
+    )
     instructions = {  # noqa: RUF012
         "en": "Classify the text. Answer with its label and nothing else. Labels: {labels}.",
         "zh": "判断文本的类别，只回答标签。可选标签：{labels}。",

@@ -132,11 +132,14 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
         "jsonl",
         "csv",
         "parquet",
+        "huggingface",
         "conll2005",
         "conll2009",
         "messages",
         "alpaca",
         "sharegpt",
+        "trl",
+        "trl_chat",
     )
     instructions = {  # noqa: RUF012
         "en": (
