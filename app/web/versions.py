@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.formats import WRITERS
 from app.formats.licences import LICENCES
-from app.http.download import disposition, send_export
+from app.http.download import disposition, send_annotations, send_export
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.i18n import gettext as _
@@ -168,6 +168,18 @@ def retry(request: Request, session: Db, person: Person, project_id: str, number
 def cancel(request: Request, session: Db, person: Person, project_id: str, number: int) -> Response:
     versions.cancel(session, person.actor, project_id, number)
     return redirect(request, f"/projects/{project_id}/versions/{number}")
+
+
+@router.get("/all/annotations")
+def all_annotations(session: Db, person: Person, project_id: str) -> Response:
+    """Everybody's annotations of the whole project, every revision."""
+    return send_annotations(session, person.actor, project_id)
+
+
+@router.get("/{number}/annotations")
+def version_annotations(session: Db, person: Person, project_id: str, number: int) -> Response:
+    """Everybody's annotations of a version's examples, up to its moment."""
+    return send_annotations(session, person.actor, project_id, number=number)
 
 
 @router.get("/{number}/manifest")
