@@ -40,6 +40,7 @@ class JobOut(Answer):
         "undo",
         "frames",
         "freeze",
+        "export",
         "finetune",
         "pretrain",
         "crossvalidate",

@@ -21,13 +21,14 @@ from app.formats.docbin import DocBinReader, DocBinWriter
 from app.formats.doccano import DoccanoWriter
 from app.formats.encoding import Guess, detect, detect_in, open_text
 from app.formats.fasttext import FastTextReader
+from app.formats.huggingface import HuggingFaceWriter
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.label_studio import LabelStudioWriter
 from app.formats.magic import SIZE, kind_of, not_text
 from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.rows import sample_columns
-from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
+from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter, TrlChatWriter, TrlWriter
 from app.formats.tables import read_sample, table_mapping
 from app.formats.tag_columns import TagColumnsWriter
 from app.formats.text import TextReader
@@ -80,6 +81,9 @@ _WRITERS: tuple[Writer, ...] = (
     MessagesWriter(),
     AlpacaWriter(),
     ShareGptWriter(),
+    TrlWriter(),
+    TrlChatWriter(),
+    HuggingFaceWriter(),
 )
 READERS = {reader.name: reader for reader in _READERS}
 WRITERS = {writer.name: writer for writer in _WRITERS}

@@ -168,7 +168,8 @@ class DocBinWriter(Writer):
         names = [label["name"] for label in facts.schema.get("labels", ())]
         with _start("write") as child:
             try:
-                with cast("IO[bytes]", child.stdin) as sink:
+                # It ends early where memory does; what it says then, is seen below.
+                with suppress(BrokenPipeError), cast("IO[bytes]", child.stdin) as sink:
                     for record in records:
                         document = _document(record, names)
                         sink.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))

@@ -17,11 +17,11 @@ sys.modules.update(dict.fromkeys(("torch", "tensorflow", "mxnet", "cupy")))  # t
 from spacy.tokens import Doc, DocBin, Span  # noqa: E402
 from spacy.vocab import Vocab  # noqa: E402
 
-MEMORY = 6 << 30
+MEMORY = 4 << 30
 """Bytes of address space for reading one file."""
 SECONDS = 600
 """Of processor time."""
-MAX_UNPACKED = 2 << 30
+MAX_UNPACKED = 1 << 30
 GROUP = "sc"
 """The group of spans that spaCy's own components read and write."""
 OURS = "annotune"

@@ -22,7 +22,6 @@ from typing import Any
 from app.formats.base import NO_FACTS, Message, Record, VersionFacts, Writer
 from app.formats.propositions import long_role
 from app.formats.tokens import utf_16_units
-from app.formats.unsaid import unsaid
 from app.formats.words import covering, off_borders, with_tokens
 from app.i18n import gettext as _
 from app.i18n import mark
@@ -52,6 +51,7 @@ class WebAnnoWriter(Writer):
     title = mark("WebAnno TSV 3.3 (INCEpTION)")
     extension = "tsv"
     media_type = "text/tab-separated-values; charset=utf-8"
+    leaves_out = (mark("meta data"),)
 
     def write(
         self,
@@ -72,9 +72,9 @@ class WebAnnoWriter(Writer):
 
     def check(self, record: Record, task: str) -> list[str]:
         sentence = _Sentence(record, task, 1, 0, 0)
-        notes = sentence.notes + unsaid(record, external_id=False, tokens=False)
-        if record.external_id is not None and not _is_line(record.external_id):
-            notes.append(_("Its id is not written."))
+        notes = sentence.notes
+        if record.external_id and not _is_line(record.external_id):
+            notes.append(_("Its id has a line break, and is not written."))
         return notes
 
 

@@ -49,7 +49,7 @@ def run(claim: jobs.Claim) -> None:
         ).one()
         project = session.get_one(Project, version.project_id)
         before = written_before(session, version)
-    splits = Splits(_examples_in(version), version.split_percent, before, keep=version.keeps_splits)
+    splits = Splits(examples_in(version), version.split_percent, before, keep=version.keeps_splits)
     digest, tally, size = hashlib.sha256(), _Tally(), 0
     storage = get_storage()
     with storage.writing(data_key(version.id)) as sink:
@@ -125,7 +125,7 @@ def _gold_as_of(version: DatasetVersion, after: int) -> Any:
         select(Example, Annotation.payload)
         .join(Annotation, Annotation.example_id == Example.id)
         .where(
-            *_examples_in(version),
+            *examples_in(version),
             Example.id > after,
             Annotation.id <= cutoff,
             Annotation.payload.is_not(None),
@@ -143,7 +143,7 @@ def _gold_as_of(version: DatasetVersion, after: int) -> Any:
     )
 
 
-def _examples_in(version: DatasetVersion) -> list[ColumnElement[bool]]:
+def examples_in(version: DatasetVersion) -> list[ColumnElement[bool]]:
     """Which examples were the project's when the version was asked for, whatever became of them since. Whether they
     are staged says nothing of it: rows of an import that counts become visible bit by bit."""
     conditions = [Example.project_id == version.project_id]

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from app.models import DatasetVersion
 from app.storage import get_storage
 
+_SPLIT = b',"split":"'
+"""How a line goes on before its split: quotation marks inside strings are escaped, so none holds this."""
+
 
 def data_key(version_id: str) -> str:
     """Where a version's canonical file lies in the storage."""
@@ -14,6 +17,16 @@ def data_key(version_id: str) -> str:
 def manifest_key(version_id: str) -> str:
     """Where its manifest lies."""
     return f"versions/{version_id}/manifest.json"
+
+
+def exports_key(version_id: str) -> str:
+    """Where what was made of it lies: nothing that cannot be made again."""
+    return f"versions/{version_id}/exports"
+
+
+def is_export(name: str) -> bool:
+    """Whether a file below `versions/` is such a one."""
+    return "/exports/" in name
 
 
 def verify(version: DatasetVersion) -> None:
@@ -31,3 +44,9 @@ def lines(version: DatasetVersion) -> Iterator[bytes]:
 def id_of(line: bytes) -> int:
     """The example's id, which the canonical form begins with."""
     return int(line[6 : line.index(b",")])
+
+
+def split_of(line: bytes) -> bytes:
+    """The split, which stands before everything that could look like it."""
+    start = line.index(_SPLIT) + len(_SPLIT)
+    return line[start : line.index(b'"', start)]

@@ -69,6 +69,7 @@ class Ner(TaskType[NerSchema, NerPayload]):
         "jsonl",
         "csv",
         "parquet",
+        "huggingface",
         "conll2003",
         "conll_iob1",
         "conll_bioes",
@@ -86,6 +87,8 @@ class Ner(TaskType[NerSchema, NerPayload]):
         "messages",
         "alpaca",
         "sharegpt",
+        "trl",
+        "trl_chat",
     )
     instructions = {  # noqa: RUF012
         "en": (

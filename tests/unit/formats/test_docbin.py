@@ -85,8 +85,8 @@ def test_what_is_written_is_read_back_the_same(task: str, data: st.DataObject) -
     for item, found in zip(items, back, strict=True):
         assert isinstance(found, Record)
         annotation = kind.dump(kind.canonical(kind.parse_payload(found.annotation or {})))
-        same = told(replace(found, annotation=annotation), "docbin")
-        wanted = told(item, "docbin")
+        same = told(replace(found, annotation=annotation, tokens=None), "docbin")
+        wanted = told(replace(item, tokens=None), "docbin")
         if task == "sentiment":  # categories have no order
             for one in (same, wanted):
                 one["annotation"] = sorted(one["annotation"]["labels"])
