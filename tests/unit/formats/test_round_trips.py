@@ -197,7 +197,7 @@ def test_an_export_reads_back_as_the_same_annotations(
     task: str, name: str, data: st.DataObject
 ) -> None:
     items = data.draw(records(task, name))
-    if name in {"messages", "alpaca", "sharegpt", "trl_chat", *IN_COLUMNS}:
+    if name in {"messages", "alpaca", "sharegpt", "trl_chat", "webanno", *IN_COLUMNS}:
         # A conversation and a column of tags both say something of every text.
         items = [item for item in items if item.annotation is not None]
     if any(WRITERS[name].check(item, task) for item in items):
