@@ -54,8 +54,8 @@ SRL = [
 ROWS = {"sentiment": labelled_rows(), "ner": NER, "srl": SRL}
 FOR_OTHER_MODELS = {"messages", "alpaca", "sharegpt", "trl", "trl_chat", "huggingface"}
 """Formats that are written to train other models, and not to be read back."""
-IN_PART = {"sentiment": set[str](), "ner": {"brat"}, "srl": {"conll2009", "brat"}}
-"""Formats that do not say everything of the rows above: several words of an argument, the tokens of the source."""
+IN_PART = {"sentiment": set[str](), "ner": set[str](), "srl": {"conll2009"}}
+"""Formats that do not say everything of the rows above: several words of an argument."""
 
 
 def rows_of(api: TestClient, project: Project, number: int) -> list[dict[str, Any]]:
