@@ -135,6 +135,13 @@ class Storage:
         if stamp is not None and self._whole.get(key) == (sha256, stamp):
             return
         self.check(key, sha256=sha256)
+        self._remember(key, sha256, stamp)
+
+    def trust(self, key: str, sha256: str) -> None:
+        """Let `verify` take a file that this process has just written for whole."""
+        self._remember(key, sha256, self._stamp(key))
+
+    def _remember(self, key: str, sha256: str, stamp: tuple[object, ...] | None) -> None:
         if stamp is not None:
             if len(self._whole) >= _MAX_REMEMBERED:
                 self._whole.clear()

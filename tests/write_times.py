@@ -290,7 +290,7 @@ class Scene:
             with get_storage().writing(key) as sink:
                 sink.write(content)
         self._project = project
-        self.ids["number"] = 2
+        self.ids |= {"number": 2, "format_name": "csv"}
         self.ids["search_id"] = self.search(50, points // 50)
         self.ids["run_id"] = self.run("succeeded", points=points, issues=points // 4)
         with session_scope(read_only=True) as session:
@@ -500,6 +500,8 @@ CALLS: tuple[Call, ...] = (
     Call("POST", f"{_P}/versions/{{number}}/cancel"),
     Call("POST", f"{_P}/versions/{{number}}/retry"),
     Call("POST", f"{_API}/versions", _JSON, 202),
+    Call("POST", f"{_API}/versions/1/exports", lambda _s: {"json": {"format": "csv"}}, 202),
+    Call("POST", f"{_P}/versions/1/download/{{format_name}}"),
     Call(
         "POST", f"{_P}/versions", lambda _s: {"data": dict.fromkeys(("train", "test"), "90")}, 422
     ),

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from app.api import (
     account,
+    annotations,
     audit,
     crossvalidation,
     evaluating,
@@ -52,6 +53,7 @@ for module in (
     rolesets,
     imports,
     versions,
+    annotations,
     runs,
     searches,
     evaluation,

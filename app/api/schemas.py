@@ -41,6 +41,7 @@ class JobOut(Answer):
         "frames",
         "near_duplicates",
         "freeze",
+        "export",
         "finetune",
         "pretrain",
         "crossvalidate",

@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 
 from app.api.problems import Responses, problem
-from app.api.schemas import Answer, JobOut, Number, ProjectId, Question, Split
+from app.api.schemas import Answer, JobOut, Number, ProjectId, Question
 from app.http.download import send_export
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.models import DatasetVersion, Job
-from app.services import exporting, runs, version_diff, versions
+from app.services import export_job, exporting, runs, version_diff, versions
+from app.services.export_files import ExportOptions, Splits
 from app.services.version_diff import Kind
 from app.services.versions import SplitPercent
 
@@ -22,24 +23,31 @@ Format = Annotated[
     str,
     Query(description="One of the task's `export_formats`.", examples=["parquet"], max_length=40),
 ]
+_SPLIT = (
+    "Only this split; `all`: everything in one file; `each`: a zip of one file for each split. Left out, `each` for "
+    "the formats that language models are trained from, so that no test example is trained on, and else `all`."
+)
+_COMMENTS = "CoNLL: say each text exactly in comment lines, so that it reads back."
+_LICENCE = "For a data set's card: an identifier such as `cc-by-4.0`."
 _NOT_READY: Responses = {
     409: problem("The version is not written yet: its job is going on, or has failed.")
 }
 _DOWNLOAD: Responses = {
     200: {
-        "description": "The file, streamed; the same bytes each time.",
+        "description": "The file, the same bytes each time. One of a large version that nobody has asked for before is "
+        "sent while it is made, without Content-Length; any other one is a stored file.",
         "content": {media: {} for media in exporting.media_types()},
         "headers": {
             "ETag": {"schema": {"type": "string"}, "description": "For If-None-Match."},
             "X-Content-SHA256": {
                 "schema": {"type": "string"},
-                "description": "The digest of the canonical JSON Lines file.",
+                "description": "The digest of a stored file.",
             },
         },
     },
     206: {
-        "description": "A part of the canonical JSON Lines file, as Range asked.",
-        "content": {exporting.CANONICAL_MEDIA_TYPE: {}, "multipart/byteranges": {}},
+        "description": "A part of a stored file, as Range asked.",
+        "content": {**{media: {} for media in exporting.media_types()}, "multipart/byteranges": {}},
     },
     304: {"description": "The caller has this very file."},
     416: problem("The file has no such part."),
@@ -157,7 +165,32 @@ class NotesOut(Answer):
     """What a format cannot say of a version."""
 
     examples: int = Field(description="How many examples have a note.")
+    by_split: dict[str, int] = Field(description="How many of them each split has.")
     notes: list[NoteOut] = Field(description="The first 200.")
+    remarks: list[str] = Field(description="What is to be known of the file as a whole.")
+
+
+class ExportCreate(Question):
+    """An export to be made."""
+
+    format: str = Field("jsonl", description="One of the task's `export_formats`.", max_length=40)
+    split: Splits | None = Field(None, description=_SPLIT)
+    comments: bool = Field(False, description=_COMMENTS)
+    licence: str = Field("", description=_LICENCE, max_length=40)
+
+
+class ExportOut(Answer):
+    """An export, and whether it is there."""
+
+    format: str
+    split: Splits
+    comments: bool
+    licence: str
+    size: int | None = Field(description="Bytes of the stored file; null while there is none.")
+    notes: NotesOut | None = Field(
+        description="What the format cannot say; null while nobody has gone through the version for it."
+    )
+    job: JobOut | None = Field(description="The last one that made it, or is to.")
 
 
 @router.get("")
@@ -249,6 +282,18 @@ def get_manifest(
     return versions.manifest(session, person.actor, project_id, number)
 
 
+def _options(
+    format: Format = "jsonl",
+    split: Annotated[Splits | None, Query(description=_SPLIT)] = None,
+    comments: Annotated[bool, Query(description=_COMMENTS)] = False,
+    licence: Annotated[str, Query(description=_LICENCE, max_length=40)] = "",
+) -> ExportOptions:
+    return ExportOptions(format=format, split=split, comments=comments, licence=licence)
+
+
+Options = Annotated[ExportOptions, Depends(_options)]
+
+
 @router.get("/{number}/export", response_class=Response, responses=_DOWNLOAD)
 def export_version(
     request: Request,
@@ -256,31 +301,59 @@ def export_version(
     person: Person,
     project_id: ProjectId,
     number: Number,
-    format: Format = "jsonl",
-    comments: Annotated[
-        bool,
-        Query(description="CoNLL: say each text exactly in comment lines, so that it reads back."),
-    ] = False,
-    split: Annotated[Split | None, Query(description="Only this split.")] = None,
+    options: Options,
 ) -> Response:
-    """Download a version in one of its formats. The whole JSON Lines file answers Range requests."""
-    export = exporting.open_export(
-        session, person.actor, project_id, number, format, comments=comments, split=split
-    )
+    """Download a version in one of its formats. It is made once, and answers Range requests from then on."""
+    export = exporting.open_export(session, person.actor, project_id, number, options)
     return send_export(
         request,
         export,
-        on_send=lambda: exporting.note_download(person.actor, project_id, number, format, split),
+        on_send=lambda: exporting.note_download(person.actor, project_id, number, options),
     )
 
 
-@router.get("/{number}/export/notes", responses=_NOT_READY)
+@router.get(
+    "/{number}/export/notes",
+    responses={
+        409: problem(
+            "The version is not written yet, or so large that the export is to be prepared first."
+        )
+    },
+)
 def get_export_notes(
-    session: Db, person: Person, project_id: ProjectId, number: Number, format: Format
+    session: Db, person: Person, project_id: ProjectId, number: Number, options: Options
 ) -> NotesOut:
     """What a format cannot say of this version, example by example: nothing is dropped in silence."""
-    found = exporting.notes(session, person.actor, project_id, number, format)
-    return NotesOut.model_validate(found)
+    return NotesOut.model_validate(
+        exporting.notes(session, person.actor, project_id, number, options)
+    )
+
+
+@router.get("/{number}/exports", responses=_NOT_READY)
+def get_export(
+    session: Db, person: Person, project_id: ProjectId, number: Number, options: Options
+) -> ExportOut:
+    """Whether an export is there already, and what its format cannot say."""
+    return _export(export_job.state(session, person.actor, project_id, number, options))
+
+
+@router.post("/{number}/exports", status_code=202, responses=_NOT_READY)
+def prepare_export(
+    session: Db, person: Person, project_id: ProjectId, number: Number, wish: ExportCreate
+) -> ExportOut:
+    """Have a job make an export, as is best for a large version, and gather what its format cannot say. One that is
+    there already is not made again."""
+    options = ExportOptions(**wish.model_dump())
+    return _export(export_job.prepare(session, person.actor, project_id, number, options))
+
+
+def _export(state: export_job.State) -> ExportOut:
+    return ExportOut(
+        **state.options.model_dump(),
+        size=state.size,
+        notes=NotesOut.model_validate(state.notes) if state.notes else None,
+        job=JobOut.model_validate(state.job) if state.job else None,
+    )
 
 
 def _shown(version: DatasetVersion, job: Job) -> VersionOut:

@@ -1,6 +1,7 @@
-"""The commands for data: projects, demo, import, frames, freeze, export."""
+"""The commands for data: projects, demo, import, frames, freeze, export, annotations."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,10 +23,11 @@ from app.db import session_scope
 from app.errors import AnnotuneError, InvalidInput
 from app.formats import ReadOptions
 from app.models import new_id
+from app.services import annotation_export, direct_import, exporting, importing, versions
 from app.services import demo as demo_projects
-from app.services import direct_import, exporting, importing, versions
 from app.services import frames as frame_service
 from app.services import projects as project_service
+from app.services.export_files import ExportOptions, Splits
 from app.services.import_rows import ImportOptions
 from app.services.versions import SplitPercent
 from app.tasks.base import parse
@@ -36,7 +38,7 @@ _SHOWN_NOTES = 5
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for function in (projects, demo, frames, freeze, export):
+    for function in (projects, demo, frames, freeze, export, annotations):
         app.command()(function)
     app.command("import")(import_)
 
@@ -339,46 +341,85 @@ def export(
         ),
     ] = None,
     split: Annotated[
-        Literal["train", "validation", "test"] | None, typer.Option(help="Only this split.")
+        Splits | None,
+        typer.Option(
+            help="Only this split; all in one file; or each in a file of its own, in a zip. Left out, each for the "
+            "formats that language models are trained from, and all for others."
+        ),
     ] = None,
     comments: Annotated[
         bool, typer.Option("--comments", help="CoNLL: say each text exactly in comment lines.")
     ] = False,
+    licence: Annotated[str, typer.Option(help="For a data set's card, such as cc-by-4.0.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     who: As = None,
 ) -> None:
     """Write a version to a file."""
+    options = ExportOptions(format=format_name, split=split, comments=comments, licence=licence)
     with command():
         actor = actor_for(who)
         with session_scope(read_only=True) as session:
             found = find_project(session, actor, project)
             number = find_version(session, actor, found, version)
-            wanted = exporting.open_export(
-                session, actor, found.id, number, format_name, comments=comments, split=split
-            )
-            missed = exporting.notes(session, actor, found.id, number, format_name)
-        if str(output) == "-":
-            for chunk in wanted.chunks():
-                sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
-        else:
-            target = output or Path(wanted.filename)
-            _write(wanted, target, force=force)
-            say(f"{target}  {target.stat().st_size} bytes")
+            wanted = exporting.open_export(session, actor, found.id, number, options)
+            missed = exporting.notes(session, actor, found.id, number, options, wait=True)
+        _put(wanted.chunks(), output or Path(wanted.filename), force=force)
         for note in missed.notes[:_SHOWN_NOTES]:
             complain(f"example {note.example_id}: {note.message}")
+        for remark in missed.remarks:
+            complain(remark)
         if missed.examples:
             complain(f"{format_name} cannot say everything of {missed.examples} examples.")
 
 
-def _write(export: exporting.Export, target: Path, *, force: bool) -> None:
+def annotations(
+    project: ProjectWord,
+    version: Annotated[
+        str | None,
+        typer.Option(help="A number or “latest”: what had been said when it was frozen."),
+    ] = None,
+    annotator: Annotated[str | None, typer.Option(help="Only this person's: their id.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="File to write, or “-”; named after the project, if not given."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    who: As = None,
+) -> None:
+    """Write all annotations of a project, annotator by annotator, with every revision."""
+    with command():
+        actor = actor_for(who)
+        with session_scope(read_only=True) as session:
+            found = find_project(session, actor, project)
+            number = find_version(session, actor, found, version) if version else None
+            wanted = annotation_export.open_annotations(
+                session, actor, found.id, number=number, annotator=annotator
+            )
+        annotation_export.note_download(actor, found.id, number)
+        _put(wanted.chunks(), output or Path(wanted.filename), force=force)
+
+
+def _put(chunks: Iterator[bytes], target: Path, *, force: bool) -> None:
+    """Write to the file, or to standard output for “-”."""
+    if str(target) == "-":
+        for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        return
+    _write(chunks, target, force=force)
+    say(f"{target}  {target.stat().st_size} bytes")
+
+
+def _write(chunks: Iterator[bytes], target: Path, *, force: bool) -> None:
     """The whole file appears at once, or nothing does. Raises InvalidInput."""
     if target.exists() and not force:
         raise InvalidInput(f"{target} is there already: name another file, or say --force.")
     part = target.with_name(f".{target.name[:200]}.{new_id()}.part")
     try:
         with part.open("xb") as sink:
-            for chunk in export.chunks():
+            for chunk in chunks:
                 sink.write(chunk)
         part.replace(target)
     except OSError as error:

@@ -234,7 +234,9 @@ def _stored_files(*, digests: bool) -> str:
             f"{'; '.join(broken[:_NAMED])}{more}. Restore them from a backup"
         )
     how = "every byte is as it was stored" if digests else "all there, and of their size"
-    return f"{count} versions and models ({size / 1e9:.1f} GB): {how}"
+    made, made_size = integrity.exports()
+    beside = f"; {made_size / 1e9:.1f} GB of exports, which can be made again" if made else ""
+    return f"{count} versions and models ({size / 1e9:.1f} GB): {how}{beside}"
 
 
 def _disk(settings: Settings) -> str:

@@ -17,16 +17,18 @@ from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankRead
 from app.formats.conllu import ConlluReader
 from app.formats.conllu_out import ConlluWriter, UpWriter
 from app.formats.delimited import CsvReader, CsvWriter, open_table
+from app.formats.docbin import DocBinReader, DocBinWriter
 from app.formats.doccano import DoccanoWriter
 from app.formats.encoding import Guess, detect, detect_in, open_text
 from app.formats.fasttext import FastTextReader
+from app.formats.huggingface import HuggingFaceWriter
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.label_studio import LabelStudioWriter
 from app.formats.magic import SIZE, kind_of, not_text
 from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.rows import sample_columns
-from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
+from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter, TrlChatWriter, TrlWriter
 from app.formats.tables import read_sample, table_mapping, with_labels_merged
 from app.formats.tag_columns import TagColumnsWriter
 from app.formats.text import TextReader
@@ -53,6 +55,7 @@ _READERS: tuple[Reader, ...] = (
     Conll2012Reader(),
     WebAnnoReader(),
     BratReader(),
+    DocBinReader(),
 )
 _WRITERS: tuple[Writer, ...] = (
     JsonlWriter(),
@@ -71,12 +74,16 @@ _WRITERS: tuple[Writer, ...] = (
     Conll2009Writer(),
     WebAnnoWriter(),
     BratWriter(),
+    DocBinWriter(),
     LabelStudioWriter(),
     DoccanoWriter("doccano", mark("doccano (JSON Lines)"), has_relations=False),
     DoccanoWriter("doccano_relations", mark("doccano, project with relations"), has_relations=True),
     MessagesWriter(),
     AlpacaWriter(),
     ShareGptWriter(),
+    TrlWriter(),
+    TrlChatWriter(),
+    HuggingFaceWriter(),
 )
 READERS = {reader.name: reader for reader in _READERS}
 WRITERS = {writer.name: writer for writer in _WRITERS}
@@ -84,7 +91,7 @@ WRITERS = {writer.name: writer for writer in _WRITERS}
 TABLES = {"csv": open_table, "excel": open_sheet}
 """How the readers of tables open a file, so that its columns can be shown."""
 
-_NO_TEXT = ("parquet", "excel", "brat")
+_NO_TEXT = ("parquet", "excel", "brat", "docbin")
 _CELL = 300
 """Characters of a sample value."""
 _PREVIEW_SIZE = 4 << 20

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import ConfigDict, Field
 
@@ -171,6 +171,13 @@ class VersionFacts:
 NO_FACTS = VersionFacts()
 
 
+@runtime_checkable
+class Splittable(Protocol):
+    """Records that know those of one split without going through all."""
+
+    def of_split(self, split: str) -> Iterator[Record]: ...
+
+
 class Writer(Protocol):
     """Writes one format, the same bytes each time. Writers inherit from it what they do not say themselves."""
 
@@ -182,6 +189,12 @@ class Writer(Protocol):
     splits: Literal["said", "apart", "unsaid"] = "unsaid"
     """Whether the file says of each example which split it is of. Where it does not, the splits can be had as a zip
     of one file each; `apart`: they are had so unless one is named, since what trains must not hold the test split."""
+    has_comments: bool = False
+    """Whether `comments` make a difference."""
+    leaves_out: tuple[str, ...] = ()
+    """What no example has in this format, in words: its meta data, its tokens."""
+    has_card: bool = False
+    """Whether it writes down a licence and the guidelines, which the facts then hold."""
 
     def write(
         self,

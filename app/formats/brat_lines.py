@@ -75,7 +75,8 @@ def read_standoff(annotations: str, text: str) -> Standoff:
             events.append((row, event))
             event_ids.add(line.partition("\t")[0])
         elif match := _OTHER.match(line):
-            standoff.others.append(_(_KINDS[match["kind"]], type=match["type"][:100]))
+            said = _KINDS[match["kind"]]
+            standoff.others.append(_(said, type=match["type"][:100]))
         else:
             raise _wrong(row, _("“%(line)s” is no annotation.", line=line[:100]))
     placed = place_all([fragments for _type, fragments in found.values()], text)

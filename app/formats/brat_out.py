@@ -16,7 +16,6 @@ from typing import Any
 from app.formats.archive import zipped
 from app.formats.base import NO_FACTS, Message, Record, VersionFacts, Writer
 from app.formats.brat_lines import NO_SENSE, plain_roles
-from app.formats.unsaid import unsaid
 from app.i18n import gettext as _
 from app.i18n import mark
 
@@ -34,6 +33,7 @@ class BratWriter(Writer):
     extension = "zip"
     media_type = "application/zip"
     splits = "said"
+    leaves_out = (mark("meta data"), mark("tokens"), mark("external ids"))
 
     def write(
         self,
@@ -62,7 +62,7 @@ class BratWriter(Writer):
             notes.append(
                 _("The text begins with a byte-order mark, which is not read as a part of it.")
             )
-        return notes + unsaid(record)
+        return notes
 
 
 def _predicate_notes(predicate: dict[str, Any]) -> list[str]:

@@ -34,6 +34,7 @@ class Conll2012Writer(Writer):
     title = mark("CoNLL-2012 (OntoNotes)")
     extension = "conll12"
     media_type = "text/plain; charset=utf-8"
+    has_comments = True
 
     def write(
         self,

@@ -246,6 +246,7 @@ class Conll2009Writer(Writer):
     title = mark("CoNLL-2009 (one-word arguments)")
     extension = "conll09"
     media_type = "text/plain; charset=utf-8"
+    has_comments = True
 
     def write(
         self,

@@ -195,6 +195,7 @@ class Conll2005Writer(Writer):
     title = mark("CoNLL-2005 (spans)")
     extension = "conll05"
     media_type = "text/plain; charset=utf-8"
+    has_comments = True
 
     def write(
         self,

@@ -33,6 +33,7 @@ class ConlluWriter(Writer):
     title = mark("CoNLL-U (entities in MISC)")
     extension = "conllu"
     media_type = "text/plain; charset=utf-8"
+    has_comments = True
 
     def write(
         self,
@@ -66,6 +67,7 @@ class UpWriter(Writer):
     title = mark("Universal Propositions (CoNLL-U Plus)")
     extension = "conllup"
     media_type = "text/plain; charset=utf-8"
+    has_comments = True
 
     def write(
         self,

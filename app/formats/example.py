@@ -16,6 +16,8 @@ import orjson
 from app.formats.base import Record
 
 _LINE = orjson.OPT_APPEND_NEWLINE
+_SPLIT = b',"split":"'
+"""How a line goes on before its split: quotation marks inside strings are escaped, so none holds this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,12 @@ def example_of(record: Record) -> StoredExample:
 def id_of(line: bytes) -> int:
     """The example's number, which a whole line begins with."""
     return int(line[6 : line.index(b",")])
+
+
+def split_of(line: bytes) -> bytes:
+    """The example's split, as the line of a version has it."""
+    start = line.index(_SPLIT) + len(_SPLIT)
+    return line[start : line.index(b'"', start)]
 
 
 def ordered_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:

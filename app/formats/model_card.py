@@ -45,7 +45,7 @@ class ModelFacts:
 
 def model_card(facts: ModelFacts) -> str:
     """The whole README.md."""
-    head = "\n".join(_yaml(_front_matter(facts)))
+    head = "\n".join(yaml_lines(_front_matter(facts)))
     note = "# license: choose one, such as apache-2.0, before you share the model"
     return f"---\n{head}\n{note}\n---\n\n{card_text(facts)}"
 
@@ -100,25 +100,25 @@ def _hub(name: str) -> str:
 
 
 def _parts(facts: ModelFacts) -> Iterator[str]:
-    yield f"# {_plain(facts.name)}"
+    yield f"# {plain(facts.name)}"
     yield (
-        f"A model for {facts.task}, fine-tuned with Annotune from {_plain(facts.base)}. "
+        f"A model for {facts.task}, fine-tuned with Annotune from {plain(facts.base)}. "
         f"Language: {facts.language}. Head: {facts.head}."
     )
     yield "## Labels"
-    yield ", ".join(f"`{_plain(label)}`" for label in facts.labels) or "None."
+    yield ", ".join(f"`{plain(label)}`" for label in facts.labels) or "None."
     yield "## Training data"
     if facts.data:
         counts = ", ".join(f"{n:,} {split}" for split, n in facts.data.splits.items())
         yield (
-            f"Version {facts.data.number} of the project “{_plain(facts.data.project)}”: {counts} examples. "
+            f"Version {facts.data.number} of the project “{plain(facts.data.project)}”: {counts} examples. "
             f"SHA-256 of the version: `{facts.data.sha256}`."
         )
     yield from _scores(facts.result)
     yield from _speed(facts.result)
     yield "## Parameters"
     yield "\n".join(
-        f"- `{name}`: {_plain(str(value))}"
+        f"- `{name}`: {plain(str(value))}"
         for name, value in facts.params.items()
         if value is not None
     )
@@ -180,22 +180,22 @@ def _speed(result: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _plain(words: str) -> str:
+def plain(words: str) -> str:
     """Words that stay words in Markdown."""
     return "".join(f"\\{c}" if c in "\\*[]<>|#" else " " if c in "`\n\r" else c for c in words)
 
 
-def _yaml(value: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+def yaml_lines(value: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """A mapping as YAML lines; every scalar in JSON's form, which is YAML, too."""
     for key, item in value.items():
         if isinstance(item, Mapping):
             yield f"{indent}{key}:"
-            yield from _yaml(item, indent + "  ")
+            yield from yaml_lines(item, indent + "  ")
         elif isinstance(item, list):
             yield f"{indent}{key}:"
             for part in item:
                 if isinstance(part, Mapping):
-                    first, *rest = _yaml(part, indent + "  ")
+                    first, *rest = yaml_lines(part, indent + "  ")
                     yield f"{indent}- {first.strip()}"
                     yield from rest
                 else:

@@ -1,97 +1,177 @@
-"""SFT conversations out: OpenAI messages, Alpaca, ShareGPT. (`shapes/conversation.py` reads them.)"""
+"""SFT conversations out: OpenAI messages, Alpaca, ShareGPT, TRL. (`shapes/conversation.py` reads them.)
 
-from collections.abc import Callable, Iterable, Iterator
+A version is one file for each split, with a `dataset_info.json` for LLaMA-Factory and a README that says how to load
+it. Sources: LLaMA-Factory, `data/README.md`; TRL, `docs/source/dataset_formats.md`; Stanford Alpaca's README.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal
 
 import orjson
 
 from app.formats.base import NO_FACTS, Message, Record, VersionFacts, Writer
+from app.formats.sft_readme import readme
+from app.i18n import gettext as _
 from app.i18n import mark
+from app.tasks import get_task
+from app.tasks.base import TextInputs
+
+Conversation = Callable[[Record], list[Message]]
 
 
-class MessagesWriter(Writer):
+class _SftWriter(Writer):
+    """What all of them share: an example is a conversation, and nothing but that."""
+
+    splits: Literal["said", "apart", "unsaid"] = "apart"
+    leaves_out: tuple[str, ...] = (mark("meta data"), mark("tokens"), mark("external ids"))
+    of_llama_factory: Mapping[str, Any] | None = None
+    """What `dataset_info.json` says of such a file; None: LLaMA-Factory does not read it."""
+
+    def row(self, record: Record, conversation: Conversation) -> object:
+        """An example as a JSON value."""
+        raise NotImplementedError
+
+    def write(
+        self,
+        records: Iterable[Record],
+        task: str,
+        *,
+        conversation: Conversation,
+        comments: bool = False,
+        facts: VersionFacts = NO_FACTS,
+    ) -> Iterator[bytes]:
+        for record in records:
+            yield orjson.dumps(self.row(record, conversation), option=orjson.OPT_APPEND_NEWLINE)
+
+    def check(self, record: Record, task: str) -> list[str]:
+        """An empty answer: trainers learn nothing from it, or leave the example out without a word."""
+        kind = get_task(task)
+        payload = kind.parse_payload(record.annotation) if record.annotation else None
+        inputs = TextInputs.model_construct(text=record.text)
+        if payload is not None and kind.answer(payload, inputs).strip():
+            return []
+        return [
+            _("The answer is empty: trainers leave such an example out, or learn to say nothing.")
+        ]
+
+    def beside(self, files: Mapping[str, str], facts: VersionFacts) -> dict[str, bytes]:
+        found = {"README.md": readme(self.name, files, facts).encode()}
+        if self.of_llama_factory is not None:
+            info = {
+                f"{self.name}_{split}": {"file_name": name, **self.of_llama_factory}
+                for split, name in files.items()
+            }
+            found["dataset_info.json"] = orjson.dumps(info, option=orjson.OPT_INDENT_2)
+        return found
+
+
+class MessagesWriter(_SftWriter):
     """OpenAI's chat form: one `{"messages": […]}` a line."""
 
     name = "messages"
     title = mark("OpenAI messages (SFT)")
     extension = "messages.jsonl"
     media_type = "application/x-ndjson"
-    splits = "apart"
+    of_llama_factory = {  # noqa: RUF012
+        "formatting": "sharegpt",
+        "columns": {"messages": "messages"},
+        "tags": {
+            "role_tag": "role",
+            "content_tag": "content",
+            "user_tag": "user",
+            "assistant_tag": "assistant",
+            "system_tag": "system",
+        },
+    }
+
+    def row(self, record: Record, conversation: Conversation) -> object:
+        return {"messages": conversation(record)}
+
+
+class _ArrayWriter(_SftWriter):
+    """An array, one element a line, without holding it."""
+
+    media_type = "application/json"
 
     def write(
         self,
         records: Iterable[Record],
         task: str,
         *,
-        conversation: Callable[[Record], list[Message]],
+        conversation: Conversation,
         comments: bool = False,
         facts: VersionFacts = NO_FACTS,
     ) -> Iterator[bytes]:
+        opening = b"[\n"
         for record in records:
-            yield orjson.dumps({"messages": conversation(record)}, option=orjson.OPT_APPEND_NEWLINE)
+            yield opening
+            yield orjson.dumps(self.row(record, conversation))
+            opening = b",\n"
+        yield b"\n]\n" if opening == b",\n" else b"[]\n"
 
 
-class AlpacaWriter(Writer):
+class AlpacaWriter(_ArrayWriter):
     """Stanford Alpaca's form: an array of `{"instruction", "input", "output"}`."""
 
     name = "alpaca"
     title = mark("Alpaca (SFT)")
     extension = "alpaca.json"
-    media_type = "application/json"
-    splits = "apart"
+    of_llama_factory = {  # noqa: RUF012
+        "columns": {"prompt": "instruction", "query": "input", "response": "output"}
+    }
 
-    def write(
-        self,
-        records: Iterable[Record],
-        task: str,
-        *,
-        conversation: Callable[[Record], list[Message]],
-        comments: bool = False,
-        facts: VersionFacts = NO_FACTS,
-    ) -> Iterator[bytes]:
-        def row(record: Record) -> object:
-            said = {message["role"]: message["content"] for message in conversation(record)}
-            return {
-                "instruction": said.get("system", ""),
-                "input": said["user"],
-                "output": said["assistant"],
-            }
-
-        yield from _array(row(record) for record in records)
+    def row(self, record: Record, conversation: Conversation) -> object:
+        said = {message["role"]: message["content"] for message in conversation(record)}
+        return {
+            "instruction": said.get("system", ""),
+            "input": said["user"],
+            "output": said["assistant"],
+        }
 
 
-class ShareGptWriter(Writer):
+class ShareGptWriter(_ArrayWriter):
     """ShareGPT's form: an array of `{"id", "conversations": [{"from", "value"}]}`."""
 
     name = "sharegpt"
     title = mark("ShareGPT (SFT)")
     extension = "sharegpt.json"
-    media_type = "application/json"
-    splits = "apart"
+    leaves_out = (mark("meta data"), mark("tokens"))
+    of_llama_factory = {  # noqa: RUF012
+        "formatting": "sharegpt",
+        "columns": {"messages": "conversations"},
+    }
     _WHO = {"system": "system", "user": "human", "assistant": "gpt"}  # noqa: RUF012
 
-    def write(
-        self,
-        records: Iterable[Record],
-        task: str,
-        *,
-        conversation: Callable[[Record], list[Message]],
-        comments: bool = False,
-        facts: VersionFacts = NO_FACTS,
-    ) -> Iterator[bytes]:
-        def row(record: Record) -> object:
-            turns = [
-                {"from": self._WHO[message["role"]], "value": message["content"]}
-                for message in conversation(record)
-            ]
-            return {"id": str(record.external_id or record.row), "conversations": turns}
-
-        yield from _array(row(record) for record in records)
+    def row(self, record: Record, conversation: Conversation) -> object:
+        turns = [
+            {"from": self._WHO[message["role"]], "value": message["content"]}
+            for message in conversation(record)
+        ]
+        return {"id": str(record.external_id or record.row), "conversations": turns}
 
 
-def _array(rows: Iterable[object]) -> Iterator[bytes]:
-    """A JSON array, one element a line, without holding it."""
-    opening = b"[\n"
-    for row in rows:
-        yield opening + orjson.dumps(row)
-        opening = b",\n"
-    yield b"\n]\n" if opening == b",\n" else b"[]\n"
+class TrlWriter(_SftWriter):
+    """TRL's prompt-completion form in words: the loss is on the completion alone."""
+
+    name = "trl"
+    title = mark("TRL prompt and completion (SFT)")
+    extension = "trl.jsonl"
+    media_type = "application/x-ndjson"
+
+    def row(self, record: Record, conversation: Conversation) -> object:
+        *before, answer = conversation(record)
+        prompt = "\n\n".join([*(message["content"] for message in before), ""])
+        return {"prompt": prompt, "completion": answer["content"]}
+
+
+class TrlChatWriter(_SftWriter):
+    """TRL's conversational prompt-completion form, which a chat template is put around."""
+
+    name = "trl_chat"
+    title = mark("TRL prompt and completion, conversational (SFT)")
+    extension = "trl_chat.jsonl"
+    media_type = "application/x-ndjson"
+
+    def row(self, record: Record, conversation: Conversation) -> object:
+        *before, answer = conversation(record)
+        return {"prompt": before, "completion": [answer]}

@@ -26,6 +26,7 @@ class TagColumnsWriter(Writer):
     """One of `tags.SCHEMES`."""
     extension: str = "conll"
     media_type: str = "text/plain; charset=utf-8"
+    has_comments: bool = True
 
     def write(
         self,

@@ -22,8 +22,7 @@ from typing import Any
 from app.formats.base import NO_FACTS, Message, Record, VersionFacts, Writer
 from app.formats.propositions import long_role
 from app.formats.tokens import utf_16_units
-from app.formats.unsaid import unsaid
-from app.formats.words import off_borders, with_tokens
+from app.formats.words import covering, off_borders, with_tokens
 from app.i18n import gettext as _
 from app.i18n import mark
 
@@ -52,6 +51,7 @@ class WebAnnoWriter(Writer):
     title = mark("WebAnno TSV 3.3 (INCEpTION)")
     extension = "tsv"
     media_type = "text/tab-separated-values; charset=utf-8"
+    leaves_out = (mark("meta data"),)
 
     def write(
         self,
@@ -72,9 +72,9 @@ class WebAnnoWriter(Writer):
 
     def check(self, record: Record, task: str) -> list[str]:
         sentence = _Sentence(record, task, 1, 0, 0)
-        notes = sentence.notes + unsaid(record, external_id=False, tokens=False)
-        if record.external_id is not None and not _is_line(record.external_id):
-            notes.append(_("Its id is not written."))
+        notes = sentence.notes
+        if record.external_id and not _is_line(record.external_id):
+            notes.append(_("Its id has a line break, and is not written."))
         return notes
 
 
@@ -148,20 +148,14 @@ class _Sentence:
 
     def _covered(self, record: Record) -> Record:
         """The record with tokens on all visible words, as the format has them."""
-        tokens = list(record.tokens or ())
-        ends = [0, *(end for _start, end in tokens)]
-        starts = [*(start for start, _end in tokens), len(record.text)]
-        more = [
-            (gap_start + match.start(), gap_start + match.end())
-            for gap_start, gap_end in zip(ends, starts, strict=True)
-            for match in re.finditer(r"\S+", record.text[gap_start:gap_end])
+        tokens = covering(record)
+        own = set(record.tokens or ())
+        self.notes += [
+            _("“%(words)s” is in none of its tokens, and becomes one.", words=record.text[a:b])
+            for a, b in tokens
+            if (a, b) not in own
         ]
-        if record.tokens is not None and more:
-            self.notes += [
-                _("“%(words)s” is in none of its tokens, and becomes one.", words=record.text[a:b])
-                for a, b in more
-            ]
-        return replace(record, tokens=tuple(sorted(tokens + more)))
+        return replace(record, tokens=tuple(tokens))
 
     def _units(self, span: dict[str, Any], label: str) -> list[_Span]:
         """The tokens, or parts of them, that a span lies on; none, and a note, if its border is in none."""

@@ -1,5 +1,6 @@
 """A record's words as formats of one word a line have them: cells without white space, and spans by their numbers."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,19 @@ from app.tasks.tokenize import tokenize
 def with_tokens(record: Record) -> Record:
     """The record with tokens: its own, else our tokeniser's."""
     return record if record.tokens else replace(record, tokens=tuple(tokenize(record.text)))
+
+
+def covering(record: Record) -> list[tuple[int, int]]:
+    """Its tokens, and what of the text is visible and in none of them."""
+    tokens = list(record.tokens or ())
+    ends = [0, *(end for _start, end in tokens)]
+    starts = [*(start for start, _end in tokens), len(record.text)]
+    more = [
+        (gap_start + match.start(), gap_start + match.end())
+        for gap_start, gap_end in zip(ends, starts, strict=True)
+        for match in re.finditer(r"\S+", record.text[gap_start:gap_end])
+    ]
+    return sorted(tokens + more) if more else tokens
 
 
 def word(record: Record, start: int, end: int) -> str:

@@ -5,17 +5,20 @@ from urllib.parse import quote
 
 import orjson
 from fastapi import Request
+from sqlalchemy.orm import Session
 from starlette.datastructures import MutableHeaders
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from app.http.errors import problem
 from app.i18n import gettext as _
+from app.services import annotation_export
+from app.services.access import Actor
 from app.services.exporting import Export
 
 
 def send_export(request: Request, export: Export, *, on_send: Callable[[], object]) -> Response:
-    """An export as an answer: 304 for who has it already, Range for the canonical file.
+    """An export as an answer: 304 for who has it already, and Range where the file lies on this machine.
 
     `on_send` is called before anything of it is sent.
     """
@@ -31,7 +34,27 @@ def send_export(request: Request, export: Export, *, on_send: Callable[[], objec
     on_send()
     if export.path is not None:
         return _File(export.path, media_type=export.media_type, headers=headers)
+    if export.size is not None:
+        headers["Content-Length"] = str(export.size)
     return StreamingResponse(export.chunks(), media_type=export.media_type, headers=headers)
+
+
+def send_annotations(
+    session: Session,
+    actor: Actor,
+    project_id: str,
+    *,
+    number: int | None = None,
+    annotator: str | None = None,
+) -> Response:
+    """Everybody's annotations as a download, which is written down."""
+    found = annotation_export.open_annotations(
+        session, actor, project_id, number=number, annotator=annotator
+    )
+    annotation_export.note_download(actor, project_id, number)
+    return send_stream(
+        found.chunks(), filename=found.filename, media_type=annotation_export.MEDIA_TYPE
+    )
 
 
 class _File(FileResponse):

@@ -4,6 +4,7 @@ from app.models.audit import AuditEntry
 from app.models.base import Base, new_id, now
 from app.models.contribution import Contribution, Remark, UnseenChange
 from app.models.example import Annotation, Example
+from app.models.export import VersionExport
 from app.models.import_update import ImportUpdate
 from app.models.job import ACTIVE_STATES, FINAL_STATES, Import, Job
 from app.models.label_issue import LabelIssue
@@ -46,6 +47,7 @@ __all__ = [
     "Search",
     "UnseenChange",
     "User",
+    "VersionExport",
     "Worker",
     "new_id",
     "now",

@@ -15,6 +15,7 @@ from app.models import AuditEntry, Project, User
 from app.services.access import Actor, require_admin
 
 ACTIONS = {
+    "annotations.export": mark("downloaded all annotations"),
     "audit.export": mark("downloaded the audit log"),
     "backup.create": mark("made a backup of everything"),
     "frames.clear": mark("emptied the frame inventory"),

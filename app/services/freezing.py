@@ -60,7 +60,7 @@ def run(claim: jobs.Claim) -> None:
         project = session.get_one(Project, version.project_id)
         before = written_before(session, version)
     splits = Splits(
-        _examples_in(version),
+        examples_in(version),
         version.split_percent,
         project.id,
         before=version.number,
@@ -162,7 +162,7 @@ def _gold_as_of(version: DatasetVersion, after: int) -> Any:
         )
         .join(Annotation, Annotation.example_id == Example.id)
         .where(
-            *_examples_in(version),
+            *examples_in(version),
             Example.id > after,
             # An expression, so that no planner without statistics, as just after a large import, reads the index of
             # all annotations once for each example.
@@ -182,7 +182,7 @@ def _gold_as_of(version: DatasetVersion, after: int) -> Any:
     )
 
 
-def _examples_in(version: DatasetVersion) -> list[ColumnElement[bool]]:
+def examples_in(version: DatasetVersion) -> list[ColumnElement[bool]]:
     """Which examples were the project's when the version was asked for, whatever became of them since. Whether they
     are staged says nothing of it: rows of an import that counts become visible bit by bit."""
     conditions = [Example.project_id == version.project_id]

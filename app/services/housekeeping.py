@@ -20,12 +20,16 @@ from app.models import (
     now,
 )
 from app.services import deletion, frames, import_job, throttle
+from app.services.version_files import is_export
 from app.storage import PART, get_storage
 
 KEEP_UPLOADS = timedelta(days=7)
 """How long a file that was uploaded waits for its import to be started."""
 KEEP_ORPHANS = timedelta(days=1)
 """How long a file may lie without a row: files are written first, and an upload may take hours."""
+
+KEEP_EXPORTS = timedelta(days=30)
+"""How long the file of an export stays: whoever asks for it after that has it made again."""
 
 OWNERS: Mapping[str, Select[Any]] = {
     "uploads": select(Import.id)
@@ -39,18 +43,20 @@ OWNERS: Mapping[str, Select[Any]] = {
     "predictions": select(Run.id),
     "evaluations": select(Run.id),
 }
-"""The ids under each prefix of the storage whose files are still needed. Backups hold these files, too."""
+"""The ids under each prefix of the storage whose files are still needed. Backups hold these files, too, but for
+exports."""
 
 
 def tidy() -> None:
     """Forget uploads that were never imported, take back rows of imports that have failed, go on with deletions that
-    were given up, and remove files that belong to nothing. Any process may call this at any time, as often as it
-    likes."""
+    were given up, and remove old exports and files that belong to nothing. Any process may call this at any time, as
+    often as it likes."""
     throttle.tidy()
     _forget_uploads()
     _take_back_rows()
     frames.remove_cleared()
     deletion.resume_lost()
+    _forget_exports()
     for prefix, needed in OWNERS.items():
         _remove_orphans(prefix, needed)
 
@@ -61,6 +67,13 @@ def _forget_uploads() -> None:
         session.execute(
             delete(Import).where(Import.job_id.is_(None), Import.created_at < now() - KEEP_UPLOADS)
         )
+
+
+def _forget_exports() -> None:
+    storage = get_storage()
+    for name in filter(is_export, storage.names("versions")):
+        if storage.modified(f"versions/{name}") < now() - KEEP_EXPORTS:
+            storage.remove(f"versions/{name}")
 
 
 def _take_back_rows() -> None:

@@ -9,7 +9,7 @@ from app.db import session_scope
 from app.errors import AnnotuneError
 from app.models import DatasetVersion, Job, Project, Run
 from app.services.runs import model_key
-from app.services.version_files import data_key, manifest_key
+from app.services.version_files import data_key, is_export, manifest_key
 from app.storage import get_storage
 
 
@@ -70,3 +70,10 @@ def _models(digests: bool) -> Iterator[StoredFile]:
         except (AnnotuneError, OSError, ValueError) as error:
             problem = str(error)
         yield StoredFile(f"{project}, model of “{run.name}”", run.model_size or 0, problem)
+
+
+def exports() -> tuple[int, int]:
+    """How many files of exports are kept, and their bytes: all of them can be made again."""
+    storage = get_storage()
+    keys = [f"versions/{name}" for name in storage.names("versions") if is_export(name)]
+    return len(keys), sum(map(storage.size, keys))

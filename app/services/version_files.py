@@ -17,14 +17,19 @@ def manifest_key(version_id: str) -> str:
     return f"versions/{version_id}/manifest.json"
 
 
+def exports_key(version_id: str) -> str:
+    """Where what was made of it lies: nothing that cannot be made again."""
+    return f"versions/{version_id}/exports"
+
+
+def is_export(name: str) -> bool:
+    """Whether a file below `versions/` is such a one."""
+    return "/exports/" in name
+
+
 def verify(version: DatasetVersion) -> None:
     """That the data of a written version is what was stored. Raises Gone or Damaged."""
     get_storage().verify(data_key(version.id), size=version.size, sha256=str(version.sha256))
-
-
-def examples(version: DatasetVersion) -> Iterator[StoredExample]:
-    """The same, read. Raises Gone or Damaged before the first."""
-    return map(read_line, lines(version))
 
 
 def lines(version: DatasetVersion) -> Iterator[bytes]:
@@ -32,3 +37,8 @@ def lines(version: DatasetVersion) -> Iterator[bytes]:
     verify(version)
     with get_storage().reading(data_key(version.id)) as stream:
         yield from stream
+
+
+def examples(version: DatasetVersion) -> Iterator[StoredExample]:
+    """The same, read. Raises Gone or Damaged before the first."""
+    return map(read_line, lines(version))

@@ -11,6 +11,7 @@ from app.models import DatasetVersion, Import, Job, Run
 from app.services import (
     audit,
     deletion,
+    export_job,
     frames,
     freezing,
     import_job,
@@ -27,6 +28,7 @@ JOB_FUNCTIONS: Mapping[str, Callable[[jobs.Claim], None]] = {
     "import": import_job.run,
     "undo": import_undo.run,
     "freeze": freezing.run,
+    "export": export_job.run,
     "frames": frames.run,
     "near_duplicates": near_duplicates.run,
     "delete": deletion.run,

@@ -69,6 +69,7 @@ class Ner(TaskType[NerSchema, NerPayload]):
         "jsonl",
         "csv",
         "parquet",
+        "huggingface",
         "conll2003",
         "conll_iob1",
         "conll_bioes",
@@ -79,12 +80,15 @@ class Ner(TaskType[NerSchema, NerPayload]):
         "conll2012",
         "webanno",
         "brat",
+        "docbin",
         "label_studio",
         "doccano",
         "doccano_relations",
         "messages",
         "alpaca",
         "sharegpt",
+        "trl",
+        "trl_chat",
     )
     instructions = {  # noqa: RUF012
         "en": (

@@ -50,11 +50,15 @@ class Sentiment(TaskType[SentimentSchema, SentimentPayload]):
         "jsonl",
         "csv",
         "parquet",
+        "huggingface",
+        "docbin",
         "label_studio",
         "doccano",
         "messages",
         "alpaca",
         "sharegpt",
+        "trl",
+        "trl_chat",
     )
     instructions = {  # noqa: RUF012
         "en": "Classify the text. Answer with its label and nothing else. Labels: {labels}.",

@@ -132,6 +132,7 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
         "jsonl",
         "csv",
         "parquet",
+        "huggingface",
         "conll2005",
         "conll2009",
         "conll2012",
@@ -141,6 +142,8 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
         "messages",
         "alpaca",
         "sharegpt",
+        "trl",
+        "trl_chat",
     )
     instructions = {  # noqa: RUF012
         "en": (

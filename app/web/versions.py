@@ -2,16 +2,29 @@
 
 from contextlib import suppress
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import Query, Request
+import orjson
+from fastapi import Depends, Path, Query, Request
 from starlette.responses import Response
 
 from app.errors import Damaged, Gone
-from app.http.download import send_export
+from app.formats import WRITERS
+from app.formats.licences import LICENCES
+from app.http.download import disposition, send_annotations, send_export
 from app.http.identity import Identity, Person
 from app.http.routing import Db, Router
 from app.i18n import gettext as _
-from app.services import exporting, near_duplicates, projects, runs, version_diff, versions
+from app.services import (
+    export_job,
+    exporting,
+    near_duplicates,
+    projects,
+    runs,
+    version_diff,
+    versions,
+)
+from app.services.export_files import ExportOptions, Splits
 from app.services.version_diff import Kind
 from app.tasks.base import parse
 from app.web.forms import Form, Problems, collecting, reading_anew, text
@@ -190,28 +203,81 @@ def cancel(request: Request, session: Db, person: Person, project_id: str, numbe
     return redirect(request, f"/projects/{project_id}/versions/{number}")
 
 
-@router.get("/{number}/notes/{format_name}")
-def export_notes(
-    request: Request, session: Db, person: Person, project_id: str, number: int, format_name: str
+@router.get("/all/annotations")
+def all_annotations(session: Db, person: Person, project_id: str) -> Response:
+    """Everybody's annotations of the whole project, every revision."""
+    return send_annotations(session, person.actor, project_id)
+
+
+@router.get("/{number}/annotations")
+def version_annotations(session: Db, person: Person, project_id: str, number: int) -> Response:
+    """Everybody's annotations of a version's examples, up to its moment."""
+    return send_annotations(session, person.actor, project_id, number=number)
+
+
+@router.get("/{number}/manifest")
+def manifest(session: Db, person: Person, project_id: str, number: int) -> Response:
+    found = versions.manifest(session, person.actor, project_id, number)
+    name = f"manifest-v{number}.json"
+    body = orjson.dumps(found, option=orjson.OPT_INDENT_2)
+    headers = {"Content-Disposition": disposition(name)}
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _options(
+    format_name: Annotated[str, Path(max_length=40)],
+    split: Splits | None = None,
+    comments: bool = False,
+    licence: str = "",
+) -> ExportOptions:
+    return ExportOptions(format=format_name, split=split, comments=comments, licence=licence)
+
+
+Options = Annotated[ExportOptions, Depends(_options)]
+
+
+@router.get("/{number}/download/{format_name}")
+def download_page(
+    request: Request, session: Db, person: Person, project_id: str, number: int, options: Options
 ) -> Response:
-    notes = exporting.notes(session, person.actor, project_id, number, format_name)
-    return render(request, "partials/export_notes.html", notes=notes, format_name=format_name)
+    """What there is to choose of an export, and what its format cannot say, before anything is downloaded."""
+    context = project_context(session, person, project_id, "versions")
+    version, _job = versions.get(session, person.actor, project_id, number)
+    state = export_job.make_small(session, person.actor, project_id, number, options)
+    return render(
+        request,
+        "partials/export.html" if is_htmx(request) else "pages/version_export.html",
+        **context,
+        version=version,
+        writer=WRITERS[state.options.format],
+        state=state,
+        licences=LICENCES,
+        chosen=_query(state.options),
+    )
+
+
+@router.post("/{number}/download/{format_name}")
+def prepare(
+    request: Request, session: Db, person: Person, project_id: str, number: int, options: Options
+) -> Response:
+    """Have a job make an export of a large version."""
+    state = export_job.prepare(session, person.actor, project_id, number, options)
+    here = f"/projects/{project_id}/versions/{number}/download/{options.format}"
+    return redirect(request, f"{here}?{_query(state.options)}")
 
 
 @router.get("/{number}/export/{format_name}")
 def export(
-    request: Request,
-    session: Db,
-    person: Person,
-    project_id: str,
-    number: int,
-    format_name: str,
-    comments: bool = False,
+    request: Request, session: Db, person: Person, project_id: str, number: int, options: Options
 ) -> Response:
     return send_export(
         request,
-        exporting.open_export(
-            session, person.actor, project_id, number, format_name, comments=comments
-        ),
-        on_send=lambda: exporting.note_download(person.actor, project_id, number, format_name),
+        exporting.open_export(session, person.actor, project_id, number, options),
+        on_send=lambda: exporting.note_download(person.actor, project_id, number, options),
     )
+
+
+def _query(options: ExportOptions) -> str:
+    """The options but for the format, as a URL has them."""
+    chosen = options.model_dump(exclude={"format"})
+    return urlencode({k: "true" if v is True else v for k, v in chosen.items() if v})

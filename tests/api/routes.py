@@ -152,6 +152,12 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", A + V + "/manifest"): Row("annotator"),
     ("GET", A + V + "/export"): Row("annotator", {"params": {"format": "csv"}}),
     ("GET", A + V + "/export/notes"): Row("annotator", {"params": {"format": "csv"}}),
+    ("GET", A + P + "/annotations"): Row("manager"),
+    ("GET", A + V + "/annotations"): Row("manager"),
+    ("GET", P + "/versions/all/annotations"): Row("manager"),
+    ("GET", V + "/annotations"): Row("manager"),
+    ("GET", A + V + "/exports"): Row("annotator", {"params": {"format": "csv"}}),
+    ("POST", A + V + "/exports"): Row("annotator", {"json": {"format": "csv"}}),
     ("GET", A + V + "/diff"): Row("annotator", {"params": {"base": 1}}),
     ("GET", V + "/diff"): Row("annotator"),
     ("GET", A + V + "/near-duplicates"): Row("annotator"),
@@ -166,7 +172,9 @@ ROUTES: dict[tuple[str, str], Row] = {
         "manager", {"data": {"train": "80", "validation": "10", "test": "10"}}
     ),
     ("GET", V): Row("annotator"),
-    ("GET", V + "/notes/{format_name}"): Row("annotator"),
+    ("GET", V + "/manifest"): Row("annotator"),
+    ("GET", V + "/download/{format_name}"): Row("annotator"),
+    ("POST", V + "/download/{format_name}"): Row("annotator"),
     ("GET", V + "/export/{format_name}"): Row("annotator"),
     # -- runs
     ("GET", f"{A}/runs"): Row("person"),

@@ -4,6 +4,7 @@
     {"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", "value": "positive"}]}        ShareGPT
     {"instruction": "…", "input": "…", "output": "positive"}                                          Alpaca
     {"prompt": "…", "completion": "positive"}                                                         TRL
+    {"prompt": [{"role": "user", …}], "completion": [{"role": "assistant", …}]}                       TRL, too
 
 One text has one annotation, so a conversation that goes on is refused.
 """
@@ -35,7 +36,7 @@ MARKS = frozenset((*_TURNS, *(said for said, _answer in _PAIRS)))
 def matches(row: Any, options: ReadOptions) -> bool:
     if not isinstance(row, dict) or options.columns.get("text", "") in row:
         return False
-    if any(isinstance(row.get(name), list) for name in _TURNS):
+    if any(isinstance(row.get(name), list) for name in _TURNS) or _is_trl_chat(row):
         return True
     return _pair(row) is not None
 
@@ -44,6 +45,9 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
     for name in _TURNS:
         if isinstance(row.get(name), list):
             return _of_turns(row, name, task)
+    if _is_trl_chat(row):
+        rest = {name: value for name, value in row.items() if name not in ("prompt", "completion")}
+        return _of_turns({**rest, "messages": row["prompt"] + row["completion"]}, "messages", task)
     said, answered = _pair(row) or _PAIRS[0]
     # Alpaca's instruction is the task where an input follows it, and the text itself where none does.
     given = row.get("input")
@@ -52,6 +56,10 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
     rest = {name: value for name, value in row.items() if name != answered}
     payload = _payload(_content(row[answered], answered), row[text], text, task)
     return Shaped(rest, {"text": text, "label": ""}, payload)
+
+
+def _is_trl_chat(row: Mapping[str, Any]) -> bool:
+    return isinstance(row.get("prompt"), list) and isinstance(row.get("completion"), list)
 
 
 def _pair(row: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -31,7 +31,7 @@ from app.services.backup.manifest import (
     verify,
 )
 from app.services.housekeeping import OWNERS
-from app.services.version_files import data_key, manifest_key
+from app.services.version_files import data_key, is_export, manifest_key
 from app.settings import get_settings
 from app.storage import DIGESTS, get_storage
 
@@ -123,7 +123,7 @@ def _needed(connection: Connection) -> list[str]:
             continue  # the database is of an earlier release, which had no such files
         known = set(connection.scalars(owners))
         for name in storage.names(prefix):
-            if name.replace(".", "/").split("/")[0] in known:
+            if name.replace(".", "/").split("/")[0] in known and not is_export(name):
                 found[f"{prefix}/{name}"] = None
     return sorted(found, key=lambda key: (not key.startswith("uploads/"), key))
 

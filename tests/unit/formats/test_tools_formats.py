@@ -176,12 +176,11 @@ def test_a_role_that_comes_back_otherwise_is_said() -> None:
     assert not WRITERS["brat"].check(item, "srl")
 
 
-@pytest.mark.parametrize("name", ["brat", "webanno"])
-def test_what_has_no_place_is_said(name: str) -> None:
-    item = entities("Mia left.", ("Mia", "PER"), meta={"a": 1})
-    assert WRITERS[name].check(item, "ner") == [
-        "What is kept beside the text (meta) is not written."
-    ]
+def test_what_has_no_place_is_said() -> None:
+    assert WRITERS["brat"].leaves_out == ("meta data", "tokens", "external ids")
+    assert WRITERS["webanno"].leaves_out == ("meta data",)
+    item = entities("Mia left.", ("Mia", "PER"), external_id="a\nb")
+    assert WRITERS["webanno"].check(item, "ner") == ["Its id has a line break, and is not written."]
 
 
 def test_an_entity_in_brackets_does_not_make_tags_brackets() -> None:
