@@ -502,6 +502,7 @@ CALLS: tuple[Call, ...] = (
     Call("POST", f"{_API}/versions", _JSON, 202),
     Call("POST", f"{_API}/versions/1/exports", lambda _s: {"json": {"format": "csv"}}, 202),
     Call("POST", f"{_P}/versions/1/download/{{format_name}}"),
+    Call("POST", f"{_P}/versions/1/download/{{format_name}}/cancel"),
     Call(
         "POST", f"{_P}/versions", lambda _s: {"data": dict.fromkeys(("train", "test"), "90")}, 422
     ),

@@ -52,9 +52,10 @@ class Head:
     """The first 200 that are not blank."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
-    """One example as a file holds it."""
+    """One example as a file holds it. Nobody changes one; it is not frozen since that would make each three times as
+    dear."""
 
     text: str
     tokens: tuple[tuple[int, int], ...] | None = None

@@ -14,7 +14,6 @@ from app.formats.sft_readme import readme
 from app.i18n import gettext as _
 from app.i18n import mark
 from app.tasks import get_task
-from app.tasks.base import TextInputs
 
 Conversation = Callable[[Record], list[Message]]
 
@@ -45,10 +44,7 @@ class _SftWriter(Writer):
 
     def check(self, record: Record, task: str) -> list[str]:
         """An empty answer: trainers learn nothing from it, or leave the example out without a word."""
-        kind = get_task(task)
-        payload = kind.parse_payload(record.annotation) if record.annotation else None
-        inputs = TextInputs.model_construct(text=record.text)
-        if payload is not None and kind.answer(payload, inputs).strip():
+        if record.annotation and get_task(task).answer(record.annotation, record.text).strip():
             return []
         return [
             _("The answer is empty: trainers leave such an example out, or learn to say nothing.")
@@ -104,8 +100,7 @@ class _ArrayWriter(_SftWriter):
     ) -> Iterator[bytes]:
         opening = b"[\n"
         for record in records:
-            yield opening
-            yield orjson.dumps(self.row(record, conversation))
+            yield opening + orjson.dumps(self.row(record, conversation))
             opening = b",\n"
         yield b"\n]\n" if opening == b",\n" else b"[]\n"
 
@@ -121,11 +116,11 @@ class AlpacaWriter(_ArrayWriter):
     }
 
     def row(self, record: Record, conversation: Conversation) -> object:
-        said = {message["role"]: message["content"] for message in conversation(record)}
+        system, said, answer = conversation(record)
         return {
-            "instruction": said.get("system", ""),
-            "input": said["user"],
-            "output": said["assistant"],
+            "instruction": system["content"],
+            "input": said["content"],
+            "output": answer["content"],
         }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from app.errors import Gone
+from app.formats.archive import SPLITS
 from app.formats.base import Record, Writer
 from app.i18n import LOCALES, get_locale, ngettext, set_locale
 from app.i18n import gettext as _
@@ -69,7 +70,7 @@ def gather(plan: Plan, on_record: Callable[[VersionRecords], object] = lambda _s
         on_record(records)
     kept = {
         "examples": by_split.total(),
-        "by_split": by_split,
+        "by_split": {split: by_split[split] for split in SPLITS if by_split[split]},
         "notes": {locale: _said(plan, noted, locale) for locale in LOCALES},
     }
     with get_storage().writing(_key(plan)) as sink:

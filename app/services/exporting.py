@@ -46,6 +46,11 @@ def formats_for(task: str) -> dict[str, str]:
     return {name: WRITERS[name].title for name in get_task(task).export_formats}
 
 
+def loses_splits(format_name: str) -> bool:
+    """Whether a file of this format does not say which split an example is of."""
+    return format_name in WRITERS and WRITERS[format_name].splits == "unsaid"
+
+
 def media_types() -> list[str]:
     """All that a download may be, without their parameters."""
     single = {writer.media_type.partition(";")[0] for writer in WRITERS.values()}

@@ -240,8 +240,8 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
         """The annotation as labelled places: what precision, recall and F1 count."""
 
     @abstractmethod
-    def answer(self, payload: PayloadT, inputs: TextInputs) -> str:
-        """The annotation as an assistant's answer."""
+    def answer(self, payload: Json, text: str) -> str:
+        """The annotation, as it is stored, as an assistant's answer."""
 
     @abstractmethod
     def parse_answer(self, answer: str, inputs: TextInputs) -> PayloadT:
@@ -324,12 +324,13 @@ class TaskType(ABC, Generic[SchemaT, PayloadT]):
         return template.replace("{labels}", ", ".join(label.name for label in self.labels(schema)))
 
     def conversation(self, inputs: Json, payload: Json, instruction: str) -> list[Message]:
-        """The example and its gold as a conversation: system instruction, the exact text, the answer."""
-        parsed = TextInputs.model_construct(**inputs)
+        """The example and its gold, both as they are stored, as a conversation: system instruction, the exact text,
+        the answer."""
+        text = inputs["text"]
         return [
             {"role": "system", "content": instruction},
-            {"role": "user", "content": parsed.text},
-            {"role": "assistant", "content": self.answer(self.parse_payload(payload), parsed)},
+            {"role": "user", "content": text},
+            {"role": "assistant", "content": self.answer(payload, text)},
         ]
 
 

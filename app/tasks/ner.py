@@ -184,11 +184,12 @@ class Ner(TaskType[NerSchema, NerPayload]):
     def places(self, payload: Json) -> list[tuple[Place, str]]:
         return [((s["start"], s["end"]), s["label"]) for s in payload["spans"]]
 
-    def answer(self, payload: NerPayload, inputs: TextInputs) -> str:
+    def answer(self, payload: Json, text: str) -> str:
         return write_json(
             {
                 "entities": [
-                    {**quote(inputs.text, s.start, s.end), "label": s.label} for s in payload.spans
+                    {**quote(text, span["start"], span["end"]), "label": span["label"]}
+                    for span in payload["spans"]
                 ]
             }
         )

@@ -58,6 +58,9 @@ def read_json_object(answer: str, key: str) -> list[Any]:
     return items
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": ")).encode
+
+
 def write_json(value: object) -> str:
     """Compact JSON with characters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    return _encode(value)

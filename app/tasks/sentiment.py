@@ -121,9 +121,9 @@ class Sentiment(TaskType[SentimentSchema, SentimentPayload]):
     def places(self, payload: Json) -> list[tuple[Place, str]]:
         return [((), label) for label in payload["labels"]]
 
-    def answer(self, payload: SentimentPayload, inputs: TextInputs) -> str:
+    def answer(self, payload: Json, text: str) -> str:
         """The label; several come one a line, since a label may hold a comma."""
-        return "\n".join(payload.labels)
+        return "\n".join(payload["labels"])
 
     def parse_answer(self, answer: str, inputs: TextInputs) -> SentimentPayload:
         lines = [line.strip() for line in answer.splitlines()]

@@ -281,19 +281,19 @@ class Srl(TaskType[SrlSchema, SrlPayload]):
     def words(self, place: Place, text: str) -> str:
         return f"{text[place[0] : place[1]]}: {text[place[2] : place[3]]}"
 
-    def answer(self, payload: SrlPayload, inputs: TextInputs) -> str:
-        text = inputs.text
+    def answer(self, payload: Json, text: str) -> str:
         return write_json(
             {
                 "predicates": [
                     {
-                        **quote(text, p.start, p.end),
-                        "sense": p.sense,
+                        **quote(text, p["start"], p["end"]),
+                        "sense": p["sense"],
                         "arguments": [
-                            {**quote(text, a.start, a.end), "role": a.role} for a in p.arguments
+                            {**quote(text, a["start"], a["end"]), "role": a["role"]}
+                            for a in p["arguments"]
                         ],
                     }
-                    for p in payload.predicates
+                    for p in payload["predicates"]
                 ]
             }
         )

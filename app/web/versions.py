@@ -23,6 +23,7 @@ from app.services import (
     runs,
     version_diff,
     versions,
+    work,
 )
 from app.services.export_files import ExportOptions, Splits
 from app.services.version_diff import Kind
@@ -243,6 +244,8 @@ def download_page(
     """What there is to choose of an export, and what its format cannot say, before anything is downloaded."""
     context = project_context(session, person, project_id, "versions")
     version, _job = versions.get(session, person.actor, project_id, number)
+    if options.split is None and exporting.loses_splits(options.format):
+        options = options.model_copy(update={"split": "each"})
     state = export_job.make_small(session, person.actor, project_id, number, options)
     return render(
         request,
@@ -262,6 +265,18 @@ def prepare(
 ) -> Response:
     """Have a job make an export of a large version."""
     state = export_job.prepare(session, person.actor, project_id, number, options)
+    here = f"/projects/{project_id}/versions/{number}/download/{options.format}"
+    return redirect(request, f"{here}?{_query(state.options)}")
+
+
+@router.post("/{number}/download/{format_name}/cancel")
+def cancel_export(
+    request: Request, session: Db, person: Person, project_id: str, number: int, options: Options
+) -> Response:
+    """Stop preparing an export."""
+    state = export_job.state(session, person.actor, project_id, number, options)
+    if state.job is not None:
+        work.cancel(session, person.actor, state.job.id)
     here = f"/projects/{project_id}/versions/{number}/download/{options.format}"
     return redirect(request, f"{here}?{_query(state.options)}")
 

@@ -175,6 +175,7 @@ ROUTES: dict[tuple[str, str], Row] = {
     ("GET", V + "/manifest"): Row("annotator"),
     ("GET", V + "/download/{format_name}"): Row("annotator"),
     ("POST", V + "/download/{format_name}"): Row("annotator"),
+    ("POST", V + "/download/{format_name}/cancel"): Row("manager"),
     ("GET", V + "/export/{format_name}"): Row("annotator"),
     # -- runs
     ("GET", f"{A}/runs"): Row("person"),
