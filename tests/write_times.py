@@ -313,6 +313,8 @@ class Scene:
                 sha256=self._version.sha256,
             )
             session.add(new)
+        with get_storage().writing(data_key(new.id)) as sink:
+            sink.write(_DATA)
         return 100
 
     def search(self, runs: int, points: int = 10) -> str:
@@ -608,7 +610,9 @@ CALLS: tuple[Call, ...] = (
     Call(
         "POST",
         f"{_P}/settings",
-        lambda _s: {"data": {"name": "Reviews", **_label_form("negative", "positive")}},
+        lambda _s: {
+            "data": {"name": "Reviews", **_label_form("negative", "positive"), "mode": "single"}
+        },
     ),
     Call(
         "POST", f"{_P}/settings", lambda _s: {"data": {"name": "x", **_label_form("negative")}}, 422

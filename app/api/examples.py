@@ -163,7 +163,7 @@ def list_examples(
         str | None,
         Query(
             description="Only examples whose gold this mode of the label schema would not allow.",
-            examples=["flat", "single"],
+            examples=["single"],
             max_length=20,
         ),
     ] = None,

@@ -13,9 +13,7 @@ from app.services.label_changes import LabelChange
 
 router = Router(prefix="/projects/{project_id}/labels", tags=["Projects"])
 
-Wish = Annotated[
-    LabelChange, Body(examples=[{"kind": "merge", "label": "ORGANISATION", "into": "ORG"}])
-]
+Wish = Annotated[LabelChange, Body(examples=[{"kind": "retire", "label": "negative"}])]
 
 
 class UsesOut(Answer):

@@ -197,14 +197,10 @@ def _changed(project: Project, change: Any) -> tuple[list[Label], set[str]]:
             labels[at:at] = new_labels([name.strip() for name in change.parts], labels)
         case Retire():
             one = _one(labels, change.label)
-            if one.retired:
-                raise InvalidInput.at("label", _("The label is retired already."))
             labels = _with(labels, one, [one.model_copy(update={"retired": True, "hotkey": None})])
         case Restore():
             one = _one(labels, change.label)
-            if not one.retired:
-                raise InvalidInput.at("label", _("The label is offered already."))
-            key = new_labels([one.name], labels)[0].hotkey
+            key = one.hotkey or new_labels([one.name], labels)[0].hotkey
             labels = _with(labels, one, [one.model_copy(update={"retired": False, "hotkey": key})])
         case Remove():
             one = _one(labels, change.label)

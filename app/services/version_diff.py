@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from sqlalchemy.orm import Session
 
-from app.formats.example import id_of, read_line
+from app.formats.example import StoredExample, id_of, read_line
 from app.models import DatasetVersion, Project
 from app.services.access import Actor, project_for
 from app.services.annotating import brief
+from app.services.label_names import Today
 from app.services.version_files import lines
 from app.services.versions import ready
 from app.tasks import get_task
@@ -67,12 +68,14 @@ def diff(
 ) -> VersionDiff:
     """What changed from version `base` to version `number`, and the first changes (of a kind) after an example.
 
-    Both files are read once, in the order of their examples; nothing but the changes that are shown is kept. Raises
-    NotFound, Conflict where one is not written, Gone or Damaged.
+    Labels are compared under their names in the newer of the two: a label that was renamed or merged in between is no
+    change of what was said. Both files are read once, in the order of their examples; nothing but the changes that are
+    shown is kept. Raises NotFound, Conflict where one is not written, Gone or Damaged.
     """
-    project_for(session, actor, project_id)
+    project = project_for(session, actor, project_id)
     earlier = ready(session, actor, project_id, base)
     later = ready(session, actor, project_id, number)
+    today = Today(project, max(earlier, later, key=lambda version: version.number))
     session.close()  # reading the files takes a while
     counts: Counter[Kind] = Counter(dict.fromkeys(KINDS, 0))
     shown: list[Change] = []
@@ -82,7 +85,7 @@ def diff(
         if old is not None and old == new:
             unchanged += 1
             continue
-        change = _change(old, new)
+        change = _change(old, new, today)
         if change is None:
             unchanged += 1
             continue
@@ -96,7 +99,7 @@ def diff(
     return VersionDiff(
         counts=dict(counts),
         unchanged=unchanged,
-        labels=_labels(earlier, later),
+        labels=_labels(earlier, later, today),
         changes=shown,
         next_after=shown[-1].example_id if more else None,
     )
@@ -132,8 +135,8 @@ def _pairs(
             old, new = next(olds, None), next(news, None)
 
 
-def _change(old: bytes | None, new: bytes | None) -> Change | None:
-    before, after = (None if line is None else read_line(line) for line in (old, new))
+def _change(old: bytes | None, new: bytes | None, today: Today) -> Change | None:
+    before, after = (None if line is None else _read(line, today) for line in (old, new))
     kinds: tuple[Kind, ...]
     if before is None:
         kinds = ("added",)
@@ -158,8 +161,15 @@ def _change(old: bytes | None, new: bytes | None) -> Change | None:
     )
 
 
-def _labels(earlier: DatasetVersion, later: DatasetVersion) -> dict[str, tuple[int, int]]:
-    old, new = (version.counts.get("labels", {}) for version in (earlier, later))
+def _read(line: bytes, today: Today) -> StoredExample:
+    example = read_line(line)
+    return replace(example, annotation=today(example.annotation))
+
+
+def _labels(
+    earlier: DatasetVersion, later: DatasetVersion, today: Today
+) -> dict[str, tuple[int, int]]:
+    old, new = (today.counts(version.counts.get("labels", {})) for version in (earlier, later))
     names = dict.fromkeys([*new, *old])
     return {
         name: (old.get(name, 0), new.get(name, 0))

@@ -165,6 +165,8 @@ def test_old_versions_stay_and_new_ones_have_the_new_name(
     assert ["good"] in labels
     assert ["positive"] not in labels
     assert second.counts["labels"]["good"] == 2
+    diff = api.get(f"/projects/{project.id}/versions/2/diff", params={"base": 1}).json()
+    assert (diff["counts"]["relabelled"], diff["unchanged"], diff["labels"]) == (0, 5, {})
 
 
 def test_a_file_with_the_old_name_is_taken_for_the_new_one(

@@ -6,8 +6,9 @@ from playwright.sync_api import Page, expect
 from app.db import session_scope
 from app.models import Project
 from tests.e2e.accessibility import problems
-from tests.e2e.workplace import Workplace, application, workplace  # noqa: F401
+from tests.e2e.workplace import Workplace, application, workplace
 
+__all__ = ["application", "workplace"]
 pytestmark = pytest.mark.e2e
 
 PHONE = {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark", "locale": "zh-CN"}
