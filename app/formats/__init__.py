@@ -19,6 +19,7 @@ from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.magic import SIZE, kind_of, not_text
 from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
+from app.formats.python_data import PythonReader
 from app.formats.rows import sample_columns
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.tables import read_sample, table_mapping, with_labels_merged
@@ -35,6 +36,7 @@ _READERS: tuple[Reader, ...] = (
     JsonlReader(),
     JsonReader(),
     ParquetReader(),
+    PythonReader(),
     ConllReader(),
     PropBankReader(),
     Conll2005Reader(),
@@ -151,7 +153,7 @@ def _columns(
             column: [cells[place][:_CELL] for cells in sample[:5] if place < len(cells)]
             for place, column in enumerate(table.columns)
         }
-    elif isinstance(reader, JsonlReader | JsonReader | ParquetReader):
+    elif isinstance(reader, JsonlReader | JsonReader | ParquetReader | PythonReader):
         with suppress(InvalidInput):  # told with the rows before it
             columns, mapping = sample_columns(reader.rows(stream, options), task, options)
     stream.seek(0)

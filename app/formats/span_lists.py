@@ -14,10 +14,17 @@ from app.errors import InvalidInput
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 
-_START = ("start", "start_offset", "begin", "startOffset", "start_idx")
-_END = ("end", "end_offset", "stop", "endOffset", "end_idx")
+_START = (
+    "start", "start_offset", "begin", "startOffset", "start_idx", "start_pos", "start_char", "startIndex",
+    "start_index", "beginOffset", "begin_offset", "offset_start", "BeginOffset",
+)  # fmt: skip
+_END = (
+    "end", "end_offset", "stop", "endOffset", "end_idx", "end_pos", "end_char", "endIndex", "end_index",
+    "offset_end", "EndOffset",
+)  # fmt: skip
 _LABEL = (
-    "label", "labels", "type", "tag", "entity_type", "entity_group", "category", "entity",
+    "label", "labels", "type", "tag", "entity_type", "entity_group", "category", "label_type", "ner_label", "Type",
+    "entity",
 )  # fmt: skip
 _WORDS = ("text", "value", "entity", "word", "mention", "name")
 _INSIDE = ("entity_index", "points")
