@@ -184,7 +184,8 @@ def import_(
             raise typer.Exit(1)
         report = row.report
         say(
-            f"{report['read']} rows read as {row.format}: {report['labelled']} with an annotation, "
+            f"{report['read']} {'row' if report['read'] == 1 else 'rows'} read as {row.format}: "
+            f"{report['labelled']} with an annotation, "
             f"{report['duplicates']} with a text that was there already, {report['rejected']} wrong."
         )
         if not report["encoding_is_certain"]:

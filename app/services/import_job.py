@@ -19,7 +19,7 @@ from app.formats.base import Record, RowProblem
 from app.formats.bounds import batched
 from app.i18n import gettext as _
 from app.models import Annotation, Example, Import, Project, now
-from app.services import contributions, decided_splits, jobs, label_sets
+from app.services import contributions, decided_splits, id_findings, jobs, label_sets
 from app.services.batches import Batches
 from app.services.import_rows import MAX_PROBLEMS, Checker, ImportOptions, Report
 from app.services.split_findings import SplitFindings
@@ -85,6 +85,8 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
                 raise jobs.Cancelled
             if report.rejected >= MAX_PROBLEMS and options.on_error == "stop":
                 break
+    if report.has_ids:
+        report.unused.update(id_findings.among_staged(row.id))
     result = report.as_json()
     stopped = not report.read or (report.rejected > 0 and options.on_error == "stop")
     with session_scope() as session:
@@ -93,6 +95,12 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
     if stopped and report.rejected:
         raise InvalidInput(
             _(
+                "Row %(row)s cannot be read, so nothing was imported. Mend it, or leave it out. %(message)s",
+                row=report.problems[0]["row"],
+                message=report.problems[0]["message"],
+            )
+            if report.rejected == 1
+            else _(
                 "%(n)s rows cannot be read, so nothing was imported. Mend them, or leave them out. "
                 "The first: row %(row)s: %(message)s",
                 n=f"{report.rejected}+" if report.rejected >= MAX_PROBLEMS else report.rejected,

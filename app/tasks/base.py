@@ -20,6 +20,7 @@ from app.evaluation.spans import Place
 from app.i18n import gettext as _
 from app.tasks.tokenize import tokenize
 from app.training import FineTuneParams, Head
+from app.validation_words import sentence
 
 Json = dict[str, Any]
 Message = dict[str, str]
@@ -295,12 +296,9 @@ def parse(model: type[Model], data: object, message: str, *, strict: bool | None
     try:
         return model.model_validate(data, strict=strict)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        errors = error.errors(include_url=False, include_input=False)
         problems = [
-            Problem(
-                ".".join(str(part) for part in item["loc"]) or _ALL,
-                item["msg"].removeprefix("Value error, "),
-            )
+            Problem(".".join(str(part) for part in item["loc"]) or _ALL, sentence(item))
             for item in errors
         ]
         first = problems[0]
