@@ -1,31 +1,32 @@
 """Readers and writers: one file a format. None of them knows a database."""
 
 import io
-import re
 from contextlib import suppress
 from typing import IO
 
 from app.errors import InvalidInput
-from app.formats.base import Head, Preview, Reader, ReadOptions, Record, RowProblem, Writer
+from app.formats.base import Preview, Reader, ReadOptions, Record, RowProblem, Writer
 from app.formats.conll import ConllReader, ConllWriter
 from app.formats.conll2012 import Conll2012Reader
 from app.formats.conll_heads import Conll2009Reader, Conll2009Writer, UpReader
 from app.formats.conll_srl import Conll2005Reader, Conll2005Writer, PropBankReader
 from app.formats.conllu import ConlluReader
 from app.formats.delimited import CsvReader, CsvWriter, open_table
-from app.formats.encoding import Guess, detect, detect_in, open_text
+from app.formats.encoding import Guess, detect_in, open_text
 from app.formats.fasttext import FastTextReader
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
 from app.formats.magic import SIZE, kind_of, not_text
 from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
 from app.formats.python_data import PythonReader
+from app.formats.recognising import surest
 from app.formats.rows import sample_columns
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.tables import read_sample, table_mapping, with_labels_merged
 from app.formats.text import TextReader
 from app.formats.webanno import WebAnnoReader
 from app.formats.workbook import WorkbookReader, open_sheet
+from app.formats.zip_files import ZipReader
 from app.i18n import gettext as _
 
 _READERS: tuple[Reader, ...] = (
@@ -57,26 +58,23 @@ _WRITERS: tuple[Writer, ...] = (
     AlpacaWriter(),
     ShareGptWriter(),
 )
-READERS = {reader.name: reader for reader in _READERS}
+READERS = {reader.name: reader for reader in (*_READERS, ZipReader(_READERS))}
 WRITERS = {writer.name: writer for writer in _WRITERS}
 
 TABLES = {"csv": open_table, "excel": open_sheet}
 """How the readers of tables open a file, so that its columns can be shown."""
 
-_NO_TEXT = ("parquet", "excel")
+_NO_TEXT = ("parquet", "excel", "zip")
 _CELL = 300
 """Characters of a sample value."""
 _PREVIEW_SIZE = 4 << 20
 """Characters of all texts of a preview."""
-_PACKED = re.compile(r"\.(?:gz|bz2|xz)$")
 
 
 def guess_format(filename: str, head: bytes, task: str, *, language: str | None = None) -> str:
     """The reader that is surest that a file which begins like this is its own. Raises InvalidInput where none is."""
-    begin = _head(filename, head, language)
-    sure = {r.name: r.sniff(begin, task) for r in _READERS if task in r.tasks}
-    best = max(sure, key=lambda name: sure[name])
-    if not sure[best]:
+    best = surest(READERS.values(), filename, head, task, language)
+    if best is None:
         if kind := kind_of(beginning(io.BytesIO(head), SIZE)):
             raise not_text(kind)
         raise InvalidInput.at(
@@ -84,23 +82,10 @@ def guess_format(filename: str, head: bytes, task: str, *, language: str | None 
             _(
                 "No format is recognised in this file. These are read: %(titles)s. If each of its lines is a text of "
                 "its own, give the file a name that ends in .txt.",
-                titles=", ".join(_(READERS[name].title) for name in sure),
+                titles=", ".join(_(r.title) for r in READERS.values() if task in r.tasks),
             ),
         )
-    return best
-
-
-def _head(filename: str, data: bytes, language: str | None) -> Head:
-    text = _head_text(data, language)
-    lines = [line for line in re.split(r"\r\n|\r|\n", text)[:200] if line.strip()]
-    return Head(_PACKED.sub("", filename.lower()), data, text, lines)
-
-
-def _head_text(head: bytes, language: str | None) -> str:
-    data = beginning(io.BytesIO(head), 1 << 16)
-    if kind_of(data):
-        return ""
-    return data.decode(detect(data, language).encoding, errors="replace").lstrip("\ufeff")
+    return best.name
 
 
 def encoding_of(stream: IO[bytes], name: str, options: ReadOptions) -> Guess:
