@@ -25,6 +25,7 @@ from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter
 from app.formats.tables import read_sample, table_mapping, with_labels_merged
 from app.formats.text import TextReader
 from app.formats.webanno import WebAnnoReader
+from app.formats.word_tables import word_columns
 from app.formats.workbook import WorkbookReader, open_sheet
 from app.formats.zip_files import ZipReader
 from app.i18n import gettext as _
@@ -134,6 +135,7 @@ def _columns(
         table = with_labels_merged(TABLES[reader.name](stream, options), task, options)
         sample = [cells for _number, cells in read_sample(table.rows)]
         mapping = table_mapping(table.columns, sample, options, label=table.label)
+        mapping |= word_columns(table.columns, task, options)
         columns = {
             column: [cells[place][:_CELL] for cells in sample[:5] if place < len(cells)]
             for place, column in enumerate(table.columns)

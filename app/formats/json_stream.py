@@ -11,13 +11,15 @@ from app.errors import InvalidInput
 from app.formats.base import is_split
 from app.formats.bounds import check_dense, too_long
 from app.formats.encoding import unreadable
+from app.formats.headers import find
+from app.formats.json_tables import table_rows
 from app.i18n import gettext as _
 from app.storable import MAX_DEPTH, too_deep, unstorable
 
 _PIECE = 1 << 16
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LONGEST_ESCAPE = 12
-_ARRAYS = ("data", "examples", "rows", "items")
+_ARRAYS = ("data", "examples", "rows", "items", "common_examples")
 """The names under which objects hold the array of rows, the most telling first."""
 _PERHAPS = "annotations"
 """A row may hold such an array as well."""
@@ -130,6 +132,16 @@ def _objects(source: "_Source", is_row: Callable[[Any], bool]) -> Iterator[Value
 
 
 def _of_object(held: dict[str, Any], is_row: Callable[[Any], bool]) -> Iterator[Value]:
+    if not is_row(held) or isinstance(held.get(find("text", held) or ""), list | dict):
+        inner = next(iter(held.values()), None)
+        if (
+            len(held) == 1 and isinstance(inner, dict) and not is_row(inner)
+        ):  # Rasa's `rasa_nlu_data`
+            yield from _of_object(inner, is_row)
+            return
+        if (rows := table_rows(held, is_row)) is not None:
+            yield from map(Value, rows)
+            return
     arrays = [name for name, value in held.items() if _is_rows(value)]
     names = [name for name in arrays if is_split(name)]
     alone = not names and is_row(held)

@@ -61,6 +61,8 @@ def read_spans(
     what the numbers may count, the usual one first. Raises InvalidInput."""
     if isinstance(value, dict):
         held = next((value[name] for name in ("spans", "entities") if name in value), None)
+        if held is None and len(value) == 1:  # spaCy's named groups of spans
+            held = next(iter(value.values()))
         value = held if isinstance(held, list) else _listed(value, column)
     if not isinstance(value, list):
         raise InvalidInput.at(column, _("The entities must be a list of spans."))
@@ -114,7 +116,7 @@ def _unknown(label: str, column: str) -> InvalidInput:
 def _span(item: Any, column: str) -> _Span:
     start = end = label = words = None
     if isinstance(item, (list, tuple)) and len(item) == 3:
-        start, end, label = item
+        start, end, label = item if not isinstance(item[0], str) else (*item[1:], item[0])
     elif isinstance(item, dict):
         item = _flat(item)
         start, end = _first(item, _START), _first(item, _END)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.errors import InvalidInput
-from app.formats import READERS, ReadOptions, Record, RowProblem, guess_format
+from app.formats import READERS, ReadOptions, Record, RowProblem, guess_format, preview
 from tests.unit.formats.reading import entities, labels, read_row
 
 ADA = "Ada met Bo."
@@ -196,3 +196,50 @@ def test_rows_of_such_a_file_come_one_a_line() -> None:
     data = json.dumps({"text": LEAF, "label": {"name": {"叶老桂": [[9, 11]]}}}).encode()
     assert guess_format("train.json", data + b"\n" + data, "ner") in ("json", "jsonl")
     assert len(read("json", data + b"\n" + data, "ner")) == 2
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"columns": ["text", "label"], "index": [0, 1], "data": [["A.", "x"], ["B.", "y"]]},
+        {"text": {"0": "A.", "1": "B."}, "label": {"0": "x", "1": "y"}},
+        {"text": ["A.", "B."], "label": ["x", "y"]},
+        {"7": {"text": "A.", "label": "x"}, "8": {"text": "B.", "label": "y"}},
+        {"rasa_nlu_data": {"common_examples": [{"text": "A.", "intent": "x"}, {"text": "B.", "intent": "y"}]}},
+    ],
+)  # fmt: skip
+def test_a_whole_table_in_one_object(held: dict[str, Any]) -> None:
+    items = read("json", json.dumps(held).encode())
+    assert [(item.text, labels(item)) for item in items] == [("A.", ["x"]), ("B.", ["y"])]
+    if "7" in held:
+        assert [item.external_id for item in items] == ["7", "8"]
+
+
+WORDS = """Sentence #,Word,POS,Tag
+Sentence: 1,Ada,NNP,B-PER
+,Byron,NNP,I-PER
+,left,VBD,O
+Sentence: 2,Bo,NNP,B-PER
+"""
+
+
+def test_a_table_of_one_word_a_row() -> None:
+    items = read("csv", WORDS.encode(), "ner")
+    assert [item.text for item in items] == ["Ada Byron left", "Bo"]
+    assert [entities(item) for item in items] == [[("Ada Byron", "PER")], [("Bo", "PER")]]
+    assert [item.external_id for item in items] == ["Sentence: 1", "Sentence: 2"]
+    assert items[0].unused == ("columns of a word each: only word and tag are read",)
+    shown = preview(io.BytesIO(WORDS.encode()), "csv", "ner", ReadOptions())
+    assert [item.text for item in read("csv", WORDS.encode(), "ner", columns=shown.mapping)] == [
+        "Ada Byron left",
+        "Bo",
+    ]
+    broken = WORDS.replace(",left,VBD,O", ",left,VBD")
+    wrong, good = read("csv", broken.encode(), "ner")
+    assert isinstance(wrong, RowProblem)
+    assert entities(good) == [("Bo", "PER")]
+
+
+def test_a_label_column_that_stands_twice_is_named() -> None:
+    first, _second = read("csv", b"text,label,label\nA.,x,z\nB.,y,\n")
+    assert first.unused == ("“label (2)” as the label: “label” was taken, which is a guess",)
