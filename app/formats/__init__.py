@@ -1,12 +1,11 @@
 """Readers and writers: one file a format. None of them knows a database."""
 
 import io
-import re
 from contextlib import suppress
 from typing import IO
 
 from app.errors import InvalidInput
-from app.formats.base import Head, Preview, Reader, ReadOptions, Record, RowProblem, Writer
+from app.formats.base import Preview, Reader, ReadOptions, Record, RowProblem, Writer
 from app.formats.brat import BratReader
 from app.formats.brat_out import BratWriter
 from app.formats.conll import ConllReader
@@ -19,7 +18,7 @@ from app.formats.conllu_out import ConlluWriter, UpWriter
 from app.formats.delimited import CsvReader, CsvWriter, open_table
 from app.formats.docbin import DocBinReader, DocBinWriter
 from app.formats.doccano import DoccanoWriter
-from app.formats.encoding import Guess, detect, detect_in, open_text
+from app.formats.encoding import Guess, detect_in, open_text
 from app.formats.fasttext import FastTextReader
 from app.formats.huggingface import HuggingFaceWriter
 from app.formats.json_rows import JsonlReader, JsonlWriter, JsonReader
@@ -27,6 +26,8 @@ from app.formats.label_studio import LabelStudioWriter
 from app.formats.magic import SIZE, kind_of, not_text
 from app.formats.packed import beginning
 from app.formats.parquet import ParquetReader, ParquetWriter
+from app.formats.python_data import PythonReader
+from app.formats.recognising import surest
 from app.formats.rows import sample_columns
 from app.formats.sft import AlpacaWriter, MessagesWriter, ShareGptWriter, TrlChatWriter, TrlWriter
 from app.formats.tables import read_sample, table_mapping, with_labels_merged
@@ -34,7 +35,9 @@ from app.formats.tag_columns import TagColumnsWriter
 from app.formats.text import TextReader
 from app.formats.webanno import WebAnnoReader
 from app.formats.webanno_out import WebAnnoWriter
+from app.formats.word_tables import word_columns
 from app.formats.workbook import WorkbookReader, open_sheet
+from app.formats.zip_files import ZipReader
 from app.i18n import gettext as _
 from app.i18n import mark
 
@@ -46,6 +49,7 @@ _READERS: tuple[Reader, ...] = (
     JsonlReader(),
     JsonReader(),
     ParquetReader(),
+    PythonReader(),
     ConllReader(),
     PropBankReader(),
     Conll2005Reader(),
@@ -85,26 +89,23 @@ _WRITERS: tuple[Writer, ...] = (
     TrlChatWriter(),
     HuggingFaceWriter(),
 )
-READERS = {reader.name: reader for reader in _READERS}
+READERS = {reader.name: reader for reader in (*_READERS, ZipReader(_READERS))}
 WRITERS = {writer.name: writer for writer in _WRITERS}
 
 TABLES = {"csv": open_table, "excel": open_sheet}
 """How the readers of tables open a file, so that its columns can be shown."""
 
-_NO_TEXT = ("parquet", "excel", "brat", "docbin")
+_NO_TEXT = ("parquet", "excel", "brat", "docbin", "zip")
 _CELL = 300
 """Characters of a sample value."""
 _PREVIEW_SIZE = 4 << 20
 """Characters of all texts of a preview."""
-_PACKED = re.compile(r"\.(?:gz|bz2|xz)$")
 
 
 def guess_format(filename: str, head: bytes, task: str, *, language: str | None = None) -> str:
     """The reader that is surest that a file which begins like this is its own. Raises InvalidInput where none is."""
-    begin = _head(filename, head, language)
-    sure = {r.name: r.sniff(begin, task) for r in _READERS if task in r.tasks}
-    best = max(sure, key=lambda name: sure[name])
-    if not sure[best]:
+    best = surest(READERS.values(), filename, head, task, language)
+    if best is None:
         if kind := kind_of(beginning(io.BytesIO(head), SIZE)):
             raise not_text(kind)
         raise InvalidInput.at(
@@ -112,23 +113,10 @@ def guess_format(filename: str, head: bytes, task: str, *, language: str | None 
             _(
                 "No format is recognised in this file. These are read: %(titles)s. If each of its lines is a text of "
                 "its own, give the file a name that ends in .txt.",
-                titles=", ".join(_(READERS[name].title) for name in sure),
+                titles=", ".join(_(r.title) for r in READERS.values() if task in r.tasks),
             ),
         )
-    return best
-
-
-def _head(filename: str, data: bytes, language: str | None) -> Head:
-    text = _head_text(data, language)
-    lines = [line for line in re.split(r"\r\n|\r|\n", text)[:200] if line.strip()]
-    return Head(_PACKED.sub("", filename.lower()), data, text, lines)
-
-
-def _head_text(head: bytes, language: str | None) -> str:
-    data = beginning(io.BytesIO(head), 1 << 16)
-    if kind_of(data):
-        return ""
-    return data.decode(detect(data, language).encoding, errors="replace").lstrip("\ufeff")
+    return best.name
 
 
 def encoding_of(stream: IO[bytes], name: str, options: ReadOptions) -> Guess:
@@ -177,11 +165,12 @@ def _columns(
         table = with_labels_merged(TABLES[reader.name](stream, options), task, options)
         sample = [cells for _number, cells in read_sample(table.rows)]
         mapping = table_mapping(table.columns, sample, options, label=table.label)
+        mapping |= word_columns(table.columns, task, options)
         columns = {
             column: [cells[place][:_CELL] for cells in sample[:5] if place < len(cells)]
             for place, column in enumerate(table.columns)
         }
-    elif isinstance(reader, JsonlReader | JsonReader | ParquetReader):
+    elif isinstance(reader, JsonlReader | JsonReader | ParquetReader | PythonReader):
         with suppress(InvalidInput):  # told with the rows before it
             columns, mapping = sample_columns(reader.rows(stream, options), task, options)
     stream.seek(0)

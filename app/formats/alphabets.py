@@ -148,6 +148,7 @@ ENCODINGS: dict[str, tuple[str, ...]] = {
     "cp1253": ("el",),
     "cp1255": ("he",),
     "cp1256": ("ar", "fa"),
+    "iso8859-6": ("ar",),
     "cp874": ("th",),
     "gb18030": ("zh", "zh-hant"),
     "big5hkscs": ("zh-hant",),
@@ -166,6 +167,7 @@ first is meant."""
 
 ENCODING_PRIORS = {
     "iso8859-2": -1.0,
+    "iso8859-6": -1.0,
     "koi8-r": -1.5,
     **dict.fromkeys(
         ("koi8-u", "cp866", "iso8859-5", "mac-cyrillic", "mac-roman", "cp850", "cp852", "cp857", "cp1258"), -4.0

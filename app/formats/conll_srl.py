@@ -30,6 +30,7 @@ from app.formats.propositions import (
     payload,
     respelt_role,
     short_role,
+    unmatched,
     unwritable_role,
     write_brackets,
 )
@@ -170,6 +171,16 @@ def _with_propositions(
                 m=columns,
             ),
         )
+    for k in range(columns):
+        if wrong := unmatched([line[first + k] for line in lines]):
+            return RowProblem(
+                sentence.row,
+                _(
+                    "A bracket has no other half: “%(cell)s” in column %(n)s.",
+                    cell=wrong[:100],
+                    n=first + k + 1,
+                ),
+            )
     propositions = [
         from_brackets(
             place, _sense(lines[place], sense_at, word_at), [line[first + k] for line in lines]

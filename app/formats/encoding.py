@@ -33,6 +33,11 @@ _HEAD = 1 << 16
 """Bytes: a sample of fewer is a whole file."""
 _CONTROLS = 0.1
 _WIDE = ("utf-16-le", "utf-16-be")
+_ESCAPES = (
+    (b"\x1b$B", "iso2022_jp_ext"),
+    (b"\x1b$@", "iso2022_jp_ext"),
+    (b"\x1b$)C", "iso2022_kr"),
+)
 _CODING = re.compile(rb"[ \t\f]*(?:#|;|%|//|--).*?coding[:=][ \t]*([-\w.]+)")
 
 
@@ -61,6 +66,8 @@ def detect(sample: bytes, language: str | None = None) -> Guess:
             return Guess(wide.encoding, wide.is_certain)
     if (declared := _declared(sample)) is not None:
         return Guess(declared)
+    if (escaped := _escaped(sample)) is not None:
+        return Guess(escaped)
     if _is_utf8(sample):
         return Guess("utf-8")
     reading = most_likely(sample, language, is_cut=is_cut)
@@ -169,6 +176,21 @@ def _declared(sample: bytes) -> str | None:
                 return name
         except ValueError:  # it is not in that encoding after all
             continue
+    return None
+
+
+def _escaped(sample: bytes) -> str | None:
+    """The encoding of seven bits that the sample changes into by an escape sequence (RFC 1468, RFC 1557)."""
+    if not sample.isascii():
+        return None
+    for escape, name in _ESCAPES:
+        if escape not in sample:
+            continue
+        try:
+            codecs.getincrementaldecoder(name)().decode(sample, final=len(sample) < _HEAD)
+        except ValueError:
+            continue
+        return name
     return None
 
 

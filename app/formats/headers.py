@@ -8,6 +8,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "text", "sentence", "content", "review", "text_a", "tweet", "body", "comment", "document",
         "文本", "评论", "句子",
         "utterance", "message", "post", "review_text", "reviewtext", "comment_text", "tweet_text", "full_text",
+        "raw_text", "original_text", "originaltext", "review_body", "message_body",
         "文本内容", "评论内容", "正文", "内容", "语句", "原文", "评价内容", "评价", "文字", "微博", "弹幕", "留言",
         "文本內容", "評論", "評論內容", "內容", "評價", "語句",
     ),

@@ -1,6 +1,8 @@
 """JSON and JSON Lines, in and out; the canonical form of a version is JSON Lines."""
 
 import io
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
@@ -19,11 +21,15 @@ from app.formats.base import (
 from app.formats.bounds import parse_json, read_lines
 from app.formats.encoding import open_text, unreadable
 from app.formats.example import example_of, write_line
-from app.formats.json_stream import parse_python_json, read_values
+from app.formats.json_stream import parse_python_json, read_values, repeated_name, say_repeated
 from app.formats.rows import FileRow, is_row, read_rows
 from app.i18n import gettext as _
 from app.i18n import mark
 from app.storable import unstorable
+
+_OBJECT = re.compile(r'\s*\{\s*(?:"(?:[^"\\]|\\.)*"\s*:|\}|\Z)')
+_ARRAY = re.compile(r'\s*\[\s*(?:["\[\]]|-?\d|\Z|(?:true|false|null)\b|\{\s*["}])')
+"""How JSON begins: a text may begin with {a note} or [a note] as well."""
 
 
 class JsonlReader:
@@ -39,7 +45,7 @@ class JsonlReader:
             return 0.3 if is_named else 0.0
         if is_named:
             return 0.7
-        return 0.5 if head.text.lstrip().startswith("{") else 0.0
+        return 0.5 if _OBJECT.match(head.text) else 0.0
 
     def rows(self, stream: IO[bytes], options: ReadOptions) -> Iterator[FileRow]:
         with _opened(stream, options) as (lines, encoding):
@@ -68,9 +74,31 @@ def _row(number: int, line: str, encoding: str) -> FileRow:
     if problem := unreadable(line, encoding):
         return FileRow(number, problem=problem)
     try:
-        return FileRow(number, _parse(line))
+        value = _parse(line)
+        return FileRow(number, value, _repeated(line, value))
     except ValueError as error:
         return FileRow(number, problem=_("The line is not JSON: %(error)s", error=error))
+
+
+def _repeated(line: str, value: Any) -> str | None:
+    """What to say of a row in which an object has a name twice. The parser keeps the last and says nothing."""
+    names = line.count('":') + line.count('" :')
+    if (isinstance(value, dict) and names == len(value)) or names <= _count_names(value):
+        return None
+    found: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        if (name := repeated_name(pairs)) is not None:
+            found.append(name)
+
+    json.loads(line, object_pairs_hook=note)
+    return say_repeated(found[0]) if found else None
+
+
+def _count_names(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_count_names, value.values()))
+    return sum(map(_count_names, value)) if isinstance(value, list) else 0
 
 
 def _is_whole(line: str) -> bool:
@@ -102,7 +130,7 @@ class JsonReader:
     def sniff(self, head: Head, task: str) -> float:
         if head.name.endswith(".json"):
             return 0.7
-        return 0.5 if head.text.lstrip().startswith(("[", "{")) else 0.0
+        return 0.5 if _OBJECT.match(head.text) or _ARRAY.match(head.text) else 0.0
 
     def rows(self, stream: IO[bytes], options: ReadOptions) -> Iterator[FileRow]:
         with _opened(stream, options) as (lines, encoding):
@@ -110,7 +138,7 @@ class JsonReader:
                 yield FileRow(
                     number,
                     item.value,
-                    unstorable(item.value),
+                    item.problem or unstorable(item.value),
                     split=read_split(item.split),
                     unused=item.beside,
                 )

@@ -11,13 +11,15 @@ from app.errors import InvalidInput
 from app.formats.base import is_split
 from app.formats.bounds import check_dense, too_long
 from app.formats.encoding import unreadable
+from app.formats.headers import find
+from app.formats.json_tables import table_rows
 from app.i18n import gettext as _
 from app.storable import MAX_DEPTH, too_deep, unstorable
 
 _PIECE = 1 << 16
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LONGEST_ESCAPE = 12
-_ARRAYS = ("data", "examples", "rows", "items")
+_ARRAYS = ("data", "examples", "rows", "items", "common_examples")
 """The names under which objects hold the array of rows, the most telling first."""
 _PERHAPS = "annotations"
 """A row may hold such an array as well."""
@@ -31,6 +33,24 @@ def _constant(name: str) -> float | None:
 _decoder = json.JSONDecoder(parse_constant=_constant)
 
 
+def repeated_name(pairs: list[tuple[str, Any]]) -> str | None:
+    """A name that an object has more than once; None if it has none. JSON does not say which value is meant."""
+    seen: set[str] = set()
+    for name, _value in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def say_repeated(name: str) -> str:
+    """What to say of such an object."""
+    return _(
+        "The name “%(name)s” stands twice in one object: nobody knows which is meant.",
+        name=name[:100],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """A row of a JSON file."""
@@ -40,6 +60,8 @@ class Value:
     """The name of the array that it stands in, where that is a split's."""
     beside: tuple[str, ...] = ()
     """What the object that holds the rows says beside them, told with its first or its last row."""
+    problem: str | None = None
+    """What is wrong with it."""
 
 
 def parse_python_json(text: str) -> Any:
@@ -69,7 +91,7 @@ def read_values(
         case "":
             raise InvalidInput.at("file", _("The file is empty."))
         case "[":
-            yield from map(Value, _elements(source))
+            yield from _elements(source)
             source.expect_end()
         case "{":
             yield from _objects(source, is_row)
@@ -77,13 +99,13 @@ def read_values(
             raise InvalidInput.at("file", _("The file must hold an array of objects."))
 
 
-def _elements(source: "_Source") -> Iterator[Any]:
+def _elements(source: "_Source") -> Iterator[Value]:
     source.take("[")
     if source.peek() == "]":
         source.take("]")
         return
     while True:
-        yield source.value()
+        yield Value(source.value(), problem=source.problem)
         if source.peek() == "]":
             source.take("]")
             return
@@ -97,15 +119,29 @@ def _objects(source: "_Source", is_row: Callable[[Any], bool]) -> Iterator[Value
         yield from _arrays_inside(source)
         source.expect_end()
         return
+    problem = source.problem
     if source.peek():  # JSON lines under another name
-        yield Value(first)
+        yield Value(first, problem=problem)
         while source.peek():
-            yield Value(source.value())
+            yield Value(source.value(), problem=source.problem)
         return
-    yield from _of_object(first, is_row) if isinstance(first, dict) else [Value(first)]
+    for item in _of_object(first, is_row) if isinstance(first, dict) else [Value(first)]:
+        if problem and item.value is not first:  # it is somewhere in the object that holds the rows
+            raise InvalidInput.at("file", problem)
+        yield replace(item, problem=problem)
 
 
 def _of_object(held: dict[str, Any], is_row: Callable[[Any], bool]) -> Iterator[Value]:
+    if not is_row(held) or isinstance(held.get(find("text", held) or ""), list | dict):
+        inner = next(iter(held.values()), None)
+        if (
+            len(held) == 1 and isinstance(inner, dict) and not is_row(inner)
+        ):  # Rasa's `rasa_nlu_data`
+            yield from _of_object(inner, is_row)
+            return
+        if (rows := table_rows(held, is_row)) is not None:
+            yield from map(Value, rows)
+            return
     arrays = [name for name, value in held.items() if _is_rows(value)]
     names = [name for name in arrays if is_split(name)]
     alone = not names and is_row(held)
@@ -144,10 +180,10 @@ def _arrays_inside(source: "_Source") -> Iterator[Value]:
         wanted = is_split(name) and (read is None or is_split(read))
         if source.peek() == "[" and (wanted or (read is None and name in (*_ARRAYS, _PERHAPS))):
             read = name
-            for value in _elements(source):
+            for item in _elements(source):
                 if last is not None:
                     yield last
-                last = Value(value, name if is_split(name) else None)
+                last = replace(item, split=name if is_split(name) else None)
         else:
             beside.append(str(name))
             source.skip()
@@ -176,6 +212,17 @@ class _Source:
         self._line, self._column = 1, 1
         """Where `_at` is in the file."""
         self._ended = False
+        self._decoder = json.JSONDecoder(
+            parse_constant=_constant, object_pairs_hook=self._make_object
+        )
+        self.problem: str | None = None
+        """What is wrong with the last value."""
+
+    def _make_object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            self.problem = say_repeated(repeated_name(pairs) or "")
+        return made
 
     def peek(self) -> str:
         """The next character that is no white space; empty at the end."""
@@ -198,8 +245,9 @@ class _Source:
         self.peek()
         size = _PIECE
         while True:
+            self.problem = None
             try:
-                value, end = _decoder.raw_decode(self._text, self._at)
+                value, end = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 if self._is_cut(error) and self._fill(size):
                     size *= 2

@@ -48,12 +48,16 @@ class Table:
     left_out: tuple[str, ...]
     """Those of bytes (images, for one)."""
     naming: dict[str, Naming]
+    maps: tuple[str, ...]
+    """Columns of maps, which JSON has as objects."""
 
     def rows(self) -> Iterator[dict[str, Any] | str]:
         """Each row, or what is wrong with it. Raises InvalidInput."""
         with _readable():
             packed = unpacked = 0
             for group in range(self.file.num_row_groups):
+                if self.file.metadata.row_group(group).num_rows == 0:
+                    continue  # it need not have pages either
                 measured = _measure_group(self.stream, self.file.metadata, group)
                 packed += measured.packed
                 for batch in self.file.iter_batches(
@@ -70,6 +74,10 @@ class Table:
         for name, naming in self.naming.items():
             if name in row:
                 row[name] = naming(row[name])
+        for name in self.maps:
+            pairs = row.get(name)
+            if pairs and len(dict(pairs)) == len(pairs):
+                row[name] = dict(pairs)
         return row
 
 
@@ -80,7 +88,8 @@ def open_table(stream: IO[bytes]) -> Table:
         schema = file.schema_arrow
         left_out = tuple(field.name for field in schema if _holds_bytes(field.type))
         names = [name for name in schema.names if name not in left_out]
-        return Table(stream, file, names, left_out, namings(schema.metadata))
+        maps = tuple(field.name for field in schema if pa.types.is_map(field.type))
+        return Table(stream, file, names, left_out, namings(schema.metadata), maps)
 
 
 @contextmanager
@@ -227,6 +236,9 @@ def _size_of(array: Any) -> tuple[int, int]:
         return (pc.sum(lengths.take(array.indices)).as_py() or 0) + n, n
     if pa.types.is_struct(kind):
         parts = [_size_of(part) for part in array.flatten()]
+    elif pa.types.is_map(kind):
+        pairs = pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"])
+        parts = [_size_of(pa.ListArray.from_arrays(array.offsets, pairs).flatten())]
     elif pa.types.is_nested(kind):
         parts = [_size_of(array.flatten())]
     else:

@@ -78,6 +78,20 @@ def read_brackets(cells: Sequence[str]) -> list[tuple[int, int, str]]:
     return sorted(found)
 
 
+def unmatched(cells: Sequence[str]) -> str | None:
+    """The cell of a bracket that is never closed, or was never opened; None if there is none."""
+    stack: list[str] = []
+    for cell in cells:
+        for opening, _star, closing in _BRACKETS.findall(cell):
+            if opening:
+                stack.append(cell)
+            elif closing and not stack:
+                return cell
+            elif closing:
+                stack.pop()
+    return stack[0] if stack else None
+
+
 def write_brackets(length: int, spans: Sequence[tuple[int, int, str]]) -> list[str]:
     """The column of nested or separate spans, by their token numbers."""
     cells = ["*"] * length

@@ -13,10 +13,17 @@ from app.errors import InvalidInput
 from app.formats.tokens import Tokens
 from app.i18n import gettext as _
 
-_START = ("start", "start_offset", "begin", "startOffset", "start_idx")
-_END = ("end", "end_offset", "stop", "endOffset", "end_idx")
+_START = (
+    "start", "start_offset", "begin", "startOffset", "start_idx", "start_pos", "start_char", "startIndex",
+    "start_index", "beginOffset", "begin_offset", "offset_start", "BeginOffset",
+)  # fmt: skip
+_END = (
+    "end", "end_offset", "stop", "endOffset", "end_idx", "end_pos", "end_char", "endIndex", "end_index",
+    "offset_end", "EndOffset",
+)  # fmt: skip
 _LABEL = (
-    "label", "labels", "type", "tag", "entity_type", "entity_group", "category", "entity",
+    "label", "labels", "type", "tag", "entity_type", "entity_group", "category", "label_type", "ner_label", "Type",
+    "entity",
 )  # fmt: skip
 _WORDS = ("text", "value", "entity", "word", "mention", "name")
 _INSIDE = ("entity_index", "points")
@@ -55,6 +62,8 @@ def read_spans(
     what the numbers may count, the usual one first. Raises InvalidInput."""
     if isinstance(value, dict):
         held = next((value[name] for name in ("spans", "entities") if name in value), None)
+        if held is None and len(value) == 1:  # spaCy's named groups of spans
+            held = next(iter(value.values()))
         value = held if isinstance(held, list) else _listed(value, column)
     if not isinstance(value, list):
         raise InvalidInput.at(column, _("The entities must be a list of spans."))
@@ -129,7 +138,7 @@ def _unknown(label: str, column: str) -> InvalidInput:
 def _span(item: Any, column: str) -> _Span:
     start = end = label = words = None
     if isinstance(item, (list, tuple)) and len(item) == 3:
-        start, end, label = item
+        start, end, label = item if not isinstance(item[0], str) else (*item[1:], item[0])
     elif isinstance(item, dict):
         item = _flat(item)
         start, end, label, words = map(item.get, _names(item))

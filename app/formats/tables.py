@@ -17,6 +17,7 @@ from app.formats.rows import read_row
 from app.formats.shapes.base import a_guess
 from app.formats.split_columns import find_split_column
 from app.formats.tagged_words import are_words
+from app.formats.word_tables import read_sentences, word_columns
 from app.i18n import gettext as _
 
 Cells = list[Any]
@@ -26,6 +27,8 @@ _SAMPLE_SIZE = 4 << 20
 """Characters."""
 _MAX_NAME = 60
 _MAX_LABEL = 40
+_AGAIN = re.compile(r"\.\d+| \(\d+\)")
+"""How a name goes on that stands twice in a table: as pandas writes it, and as `_unique` does."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)?|\.\d+)(?:[eE][+-]?\d+)?%?")
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NO_PROSE = re.compile(r"\S*://\S*|[\[{].*[\]}]|[0-9a-fA-F-]{16,}|" + _NUMBER.pattern, re.DOTALL)
@@ -104,14 +107,33 @@ def make_table(
 def read_records(table: Table, task: str, options: ReadOptions) -> Iterator[Record | RowProblem]:
     """Each row as a record, or what is wrong with it. Raises InvalidInput for a column that there is not."""
     table = with_labels_merged(table, task, options)
+    if words_of := word_columns(table.columns, task, options):
+        yield from read_sentences(_named(table), words_of, task, options)
+        return
     front = _front(table.rows)
-    width = len(table.columns)
     sample = [row[1] for row in front if isinstance(row, tuple)]
     words = [list(map(_word, cells)) for cells in sample]
     mapping = table_mapping(table.columns, words, options, label=table.label)
     options = _with_separator(table, mapping, sample, task, options)
     unused = (*table.unused, *_guesses(table.columns, words, mapping, options))
-    for row in chain(front, table.rows):
+    for row in _named(replace(table, rows=chain(front, table.rows))):
+        if isinstance(row, RowProblem):
+            yield row
+            continue
+        number, values = row
+        missing = _plain(values, mapping, task, options)
+        item = read_row(values, task, options, number, mapping)
+        if missing and isinstance(item, Record):
+            item = replace(item, unused=(*item.unused, missing))
+        if unused and isinstance(item, Record):
+            item, unused = replace(item, unused=(*unused, *item.unused)), ()
+        yield item
+
+
+def _named(table: Table) -> Iterator[tuple[int, dict[str, Any]] | RowProblem]:
+    """The rows with the names of their cells, or what is wrong with them."""
+    width = len(table.columns)
+    for row in table.rows:
         if isinstance(row, RowProblem):
             yield row
             continue
@@ -125,18 +147,10 @@ def read_records(table: Table, task: str, options: ReadOptions) -> Iterator[Reco
                 m=width,
             )
             yield RowProblem(number, sentence)
-            continue
-        if problem := _unreadable(cells, table.encoding):
+        elif problem := _unreadable(cells, table.encoding):
             yield RowProblem(number, problem)
-            continue
-        values = dict(zip(table.columns, cells, strict=True))
-        missing = _plain(values, mapping, task, options)
-        item = read_row(values, task, options, number, mapping)
-        if missing and isinstance(item, Record):
-            item = replace(item, unused=(*item.unused, missing))
-        if unused and isinstance(item, Record):
-            item, unused = replace(item, unused=(*unused, *item.unused)), ()
-        yield item
+        else:
+            yield number, dict(zip(table.columns, cells, strict=True))
 
 
 def _unreadable(cells: Cells, encoding: str) -> str | None:
@@ -325,10 +339,21 @@ def _guesses(
 ) -> tuple[str, ...]:
     """What to say where nothing but its values says that a column is the label, and others have such values, too."""
     label = mapping.get("label")
-    if label is None or "label" in options.columns or is_known(label):
+    if label is None or "label" in options.columns:
         return ()
+    again = [
+        name
+        for name in columns
+        if _AGAIN.fullmatch(name.removeprefix(label)) and name.startswith(label)
+    ]
+    if again or is_known(label):
+        return (a_guess(label, again),) if again else ()
     whole = [cells for cells in sample if len(cells) == len(columns)]
-    others = [name for name in _like_labels(columns, mapping, whole) if name != label]
+    others = [
+        name
+        for name in _like_labels(columns, mapping, whole)
+        if name != label and len({cells[columns.index(name)] for cells in whole}) < len(whole)
+    ]
     return (a_guess(label, others),) if others else ()
 
 

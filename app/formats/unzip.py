@@ -35,7 +35,7 @@ _ENTRY = b"PK\x01\x02"
 _UTF8, _ENCRYPTED = 0x800, 0x1
 _LITTER = re.compile(r"(?:^|/)(?:__MACOSX/|\.[^/]*$|Thumbs\.db$|desktop\.ini$)")
 """What systems leave behind in folders: nobody's data."""
-_WORKBOOK = (".xlsx", ".xlsm", ".xlsb", ".ods")
+_READ_AS_THEY_ARE = (".xlsx", ".xlsm", ".xlsb", ".ods", ".parquet")
 _DAMAGED = (
     zipfile.BadZipFile, OSError, EOFError, zlib.error, struct.error, NotImplementedError, ValueError,
     RuntimeError,  # what zipfile raises for what is encrypted
@@ -87,7 +87,7 @@ class Archive:
         self._packed += member.info.compress_size
         stream = io.BufferedReader(_Unpacked(self, file), _PIECE)
         kind = kind_of(stream.read(SIZE))
-        if kind is not None and not member.name.lower().endswith(_WORKBOOK):
+        if kind is not None and not member.name.lower().endswith(_READ_AS_THEY_ARE):
             raise InvalidInput.at(
                 "file",
                 _(

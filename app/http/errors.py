@@ -27,6 +27,7 @@ from app.http.bodies import Refused
 from app.i18n import gettext as _
 from app.storable import too_deep
 from app.storage import is_full
+from app.validation_words import sentence
 
 log = structlog.get_logger()
 
@@ -86,7 +87,7 @@ def _full(request: Request, error: Exception) -> Response:
 async def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     problems = [
-        {"where": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
+        {"where": ".".join(str(part) for part in item["loc"]), "message": sentence(item)}
         for item in error.errors()
     ]
     return _answer(request, 422, _("The request is not in the form this address takes."), problems)

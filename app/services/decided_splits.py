@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
 import orjson
-from sqlalchemy import or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ARRAY, Select, String, cast, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from app.db import session_scope
@@ -14,6 +13,11 @@ from app.services import version_files
 from app.services.batches import Batches
 from app.tasks.content import content_hash
 
+_INSERT = (
+    "INSERT INTO decided_splits (project_id, version_id, content_hash, split) "
+    "SELECT :project_id, :version_id, {1}, {2} FROM {0} WHERE true "
+    "ON CONFLICT (project_id, content_hash, version_id) DO UPDATE SET split = excluded.split"
+)
 HARDEST = ("test", "validation", "train")
 """From which a leak does most harm, first."""
 
@@ -28,7 +32,7 @@ def recall(
         .join(DatasetVersion, DatasetVersion.id == DecidedSplit.version_id)
         .where(
             DecidedSplit.project_id == project_id,
-            DecidedSplit.content_hash.in_(hashes),
+            DecidedSplit.content_hash.in_(_these(session, hashes)),
             DatasetVersion.remembers_splits,
         )
         .order_by(DatasetVersion.number)
@@ -38,26 +42,47 @@ def recall(
     return {row.content_hash: row.split for row in session.execute(query)}
 
 
+def has_any(session: Session, project_id: str) -> bool:
+    """Whether anything was decided in a project."""
+    own = select(DecidedSplit.split).where(DecidedSplit.project_id == project_id).limit(1)
+    return session.scalar(own) is not None
+
+
+def _these(session: Session, hashes: Collection[str]) -> Select[tuple[str]]:
+    """The hashes as a query. As parameters of a list, each would cost as much as its look-up."""
+    if _is_postgresql(session):
+        return select(func.unnest(cast(list(hashes), ARRAY(String))))
+    return select(func.json_each(orjson.dumps(list(hashes)).decode()).table_valued("value").c.value)
+
+
+def _is_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
 def remember(session: Session, version: DatasetVersion, decided: Mapping[str, str]) -> None:
     """Note what a version decides. It counts once the version is written (`remembers_splits`)."""
     if not decided:
         return
-    is_postgresql = session.get_bind().dialect.name == "postgresql"
-    insert = (postgresql.insert if is_postgresql else sqlite.insert)(DecidedSplit)
-    rows = [
-        {
-            "project_id": version.project_id,
-            "content_hash": digest,
-            "version_id": version.id,
-            "split": split,
-        }
-        for digest, split in sorted(decided.items())
-    ]
-    statement = insert.on_conflict_do_update(
-        index_elements=["project_id", "content_hash", "version_id"],
-        set_={"split": insert.excluded.split},
-    )
-    session.connection().execute(statement, rows)
+    # All rows as one value: as many statements, or parameters, would take several times as long.
+    connection = session.connection()
+    if _is_postgresql(session):
+        connection.execute(
+            text(
+                _INSERT.format(
+                    "unnest(CAST(:hashes AS text[]), CAST(:splits AS text[])) AS d(h, s)", "h", "s"
+                )
+            ),
+            _whose(version) | {"hashes": list(decided), "splits": list(decided.values())},
+        )
+    else:
+        connection.execute(
+            text(_INSERT.format("json_each(:decided) AS d", "d.key", "d.value")),
+            _whose(version) | {"decided": orjson.dumps(dict(sorted(decided.items()))).decode()},
+        )
+
+
+def _whose(version: DatasetVersion) -> dict[str, str]:
+    return {"project_id": version.project_id, "version_id": version.id}
 
 
 def catch_up(project_id: str) -> None:
@@ -98,7 +123,7 @@ def _hardest(
         session.execute(
             select(DecidedSplit.content_hash, DecidedSplit.split).where(
                 DecidedSplit.project_id == version.project_id,
-                DecidedSplit.content_hash.in_(hashes),
+                DecidedSplit.content_hash.in_(_these(session, hashes)),
                 DecidedSplit.version_id == version.id,
             )
         ).all()
@@ -117,7 +142,7 @@ def splits_said(
         select(Example.content_hash, Example.split)
         .where(
             Example.project_id == project_id,
-            Example.content_hash.in_(hashes),
+            Example.content_hash.in_(_these(session, hashes)),
             Example.split.is_not(None),
             or_(Example.status != "staged", Example.import_id == import_id),
         )

@@ -21,7 +21,15 @@ from app.formats.packed import is_packed
 from app.i18n import gettext as _
 from app.i18n import ngettext
 from app.models import Annotation, Example, Import, Project, now
-from app.services import bulk, contributions, decided_splits, import_matches, jobs, label_sets
+from app.services import (
+    bulk,
+    contributions,
+    decided_splits,
+    id_findings,
+    import_matches,
+    jobs,
+    label_sets,
+)
 from app.services.batches import Batches
 from app.services.import_rows import MAX_PROBLEMS, Checker, ImportOptions, Report
 from app.services.split_findings import SplitFindings
@@ -99,6 +107,8 @@ def _stage(claim: jobs.Claim, row: Import, project: Project) -> dict[str, Any]:
                 tell_at = time.monotonic() + _TELL_SECONDS
             if report.rejected >= MAX_PROBLEMS and options.on_error == "stop":
                 break
+    if report.has_ids:
+        report.unused.update(id_findings.among_staged(row.id))
     result = report.as_json()
     stopped = not report.read or (report.rejected > 0 and options.on_error == "stop")
     with session_scope() as session:

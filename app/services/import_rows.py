@@ -70,6 +70,8 @@ class Report:
     unused: Counter[str] = field(default_factory=Counter)
     """What rows hold that was neither read nor kept beside the text, with the number of rows."""
     problems: list[dict[str, Any]] = field(default_factory=list)
+    has_ids: bool = False
+    """Whether any good row has an external id."""
 
     def reject(self, row: int, message: str, column: str | None = None) -> None:
         self.rejected += 1
@@ -77,7 +79,9 @@ class Report:
             self.problems.append({"row": row, "column": column, "message": message})
 
     def as_json(self) -> dict[str, Any]:
-        return vars(self) | {"labels": sorted(self.labels)}
+        found = vars(self) | {"labels": sorted(self.labels)}
+        del found["has_ids"]
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,7 @@ class Checker:
                 report.reject(item.row, first.message)
                 continue
             report.read += 1
+            report.has_ids = report.has_ids or item.external_id is not None
             report.unused.update(item.unused)
             yield item, inputs.model_dump(mode="json", exclude_none=True), annotation
 

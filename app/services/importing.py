@@ -19,7 +19,7 @@ from app.formats.base import Record, RowProblem
 from app.formats.bounds import batched
 from app.i18n import gettext as _
 from app.models import ACTIVE_STATES, Import, Job, Project, new_id
-from app.services import audit, import_matches, jobs
+from app.services import audit, id_findings, import_matches, jobs
 from app.services.access import Actor, project_for
 from app.services.import_job import known_texts
 from app.services.import_rows import (
@@ -101,12 +101,12 @@ def preview(
     shown = checked_preview(found, project, options)
     hashes = [content_hash(record.text) for record in shown.records]
     known = known_texts(row, set(hashes))
-    labels, split_findings = _look_ahead(row, project, options)
+    labels, findings = _look_ahead(row, project, options)
     shown = replace(
         shown,
         duplicates=sum(digest in known for digest in hashes),
         labels=labels,
-        unused=shown.unused | split_findings,
+        unused=shown.unused | findings,
     )
     if options.on_duplicate != "update":
         return shown
@@ -117,12 +117,13 @@ def preview(
 def _look_ahead(
     row: Import, project: Project, options: ImportOptions
 ) -> tuple[list[str], Counter[str]]:
-    """(the labels that the file uses, in the order they come, what it says of splits and is not followed), as far as
-    it is read within two seconds: sorted files have some of it at the end alone."""
+    """(the labels that the file uses, in the order they come, what it says of splits and ids and is not followed), as
+    far as it is read within two seconds: sorted files have some of it at the end alone."""
     reader = READERS[_reader_name(project, options.format or row.format)]
     task = get_task(project.task)
     labels: dict[str, None] = {}
     findings, split_findings = Counter[str](), SplitFindings(row, is_staged=False)
+    ids: list[str | None] = []
     until = time.monotonic() + _LOOK_SECONDS
     with (
         get_storage().reading(f"uploads/{row.id}") as stream,
@@ -136,12 +137,13 @@ def _look_ahead(
                     with suppress(InvalidInput):  # a wrong row: the preview names it
                         names = task.label_names(task.parse_payload(record.annotation))
                         labels |= dict.fromkeys(names)
+            ids += [record.external_id for record in records]
             findings += split_findings.find(
                 (record.text, options.split or record.split) for record in records
             )
             if time.monotonic() > until:
                 break
-    return list(labels), findings
+    return list(labels), findings + id_findings.among(ids)
 
 
 def _weight(item: Record | RowProblem) -> int:

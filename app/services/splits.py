@@ -48,6 +48,8 @@ class Splits:
             before,
             keep,
         )
+        with session_scope(read_only=True) as session:
+            self._has_before = decided_splits.has_any(session, project_id)
         self._copies = splits_of_copies(which)
         self._moved: Counter[tuple[str, str]] = Counter()
         self.new: dict[str, str] = {}
@@ -57,9 +59,13 @@ class Splits:
 
     def decide(self, examples: Sequence[tuple[str, str | None]]) -> list[str]:
         """The splits of examples, each the hash of its text and what its file says."""
-        with session_scope(read_only=True) as session:
-            hashes = {digest for digest, _wanted in examples}
-            decided = decided_splits.recall(session, self._project_id, hashes, before=self._before)
+        decided: dict[str, str] = {}
+        if self._has_before:
+            with session_scope(read_only=True) as session:
+                hashes = {digest for digest, _wanted in examples}
+                decided = decided_splits.recall(
+                    session, self._project_id, hashes, before=self._before
+                )
         self.new = {}
         return [self._decide(digest, wanted, decided.get(digest)) for digest, wanted in examples]
 

@@ -20,6 +20,7 @@ from app.i18n import gettext as _
 from app.storable import has_surrogate
 from app.tasks.tokenize import tokenize
 from app.training import FineTuneParams, Head
+from app.validation_words import sentence
 
 Json = dict[str, Any]
 Message = dict[str, str]
@@ -349,12 +350,9 @@ def parse(model: type[Model], data: object, message: str, *, strict: bool | None
 
 
 def _as_input(error: ValidationError, message: str) -> InvalidInput:
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = error.errors(include_url=False, include_input=False)
     problems = [
-        Problem(
-            ".".join(str(part) for part in item["loc"]) or _ALL,
-            item["msg"].removeprefix("Value error, "),
-        )
+        Problem(".".join(str(part) for part in item["loc"]) or _ALL, sentence(item))
         for item in errors
     ]
     first = problems[0]

@@ -94,7 +94,7 @@ def test_a_file_of_wrong_rows_alone_says_why(
 ) -> None:
     job = finish(send(api, project, b"text,label\n,positive\n", on_error="skip"))
     assert job.state == "failed"
-    assert "row 2" in (job.error or "")
+    assert "Row 2" in (job.error or "")
 
 
 def test_unknown_labels_are_added_or_refused_as_wished(
@@ -492,3 +492,34 @@ def test_a_file_of_no_known_format_is_refused_and_a_named_format_is_not_guessed(
         path, files={"file": ("a.html", page)}, data={"options": orjson.dumps({"format": "text"})}
     )
     assert named.status_code == 202, named.text
+
+
+def test_what_is_wrong_with_a_value_is_said_in_the_readers_language(
+    api: TestClient, site: Site, project: Project, ada: User
+) -> None:
+    long = orjson.dumps({"text": "Fine.", "label": "x" * 101})
+    sent = api.post(
+        f"/projects/{project.id}/imports",
+        files={"file": ("a.jsonl", long)},
+        data={"start": "false"},
+    ).json()
+    found = api.post(f"/projects/{project.id}/imports/{sent['id']}/preview").json()
+    assert "at most 100 characters" in found["problems"][0]["message"]
+    assert "String should" not in found["problems"][0]["message"]
+    answer = api.post("/projects", json={"name": "", "task": "sentiment"})
+    assert answer.status_code == 422
+    assert "It must not be empty." in answer.text
+    assert "String should" not in answer.text
+
+
+def test_ids_that_stand_twice_in_a_file_are_named_with_their_count(
+    api: TestClient, project: Project, finish: Finish
+) -> None:
+    content = b"id,text,label\n1,A.,good\n1,B.,bad\n2,C.,good\n1,D.,good\n"
+    said = {"the id as a name of one row alone: another row of the file has the same": 2}
+    path, file = f"/projects/{project.id}/imports", {"file": ("a.csv", content)}
+    sent = api.post(path, files=file, data={"start": "false"}).json()
+    assert api.post(f"{path}/{sent['id']}/preview").json()["unused"] == said
+    sent = send(api, project, content)
+    finish(sent)
+    assert api.get(f"{path}/{sent['id']}").json()["report"]["unused"] == said

@@ -8,9 +8,11 @@ from typing import Any
 from app.formats.base import ReadOptions
 from app.formats.shapes import (
     allennlp,
+    argilla,
     canonical,
     conversation,
     doccano,
+    gliner,
     label_studio,
     label_studio_min,
     lighttag,
@@ -20,10 +22,12 @@ from app.formats.shapes import (
 from app.formats.shapes.base import Shape, Shaped
 
 SHAPES: tuple[Shape, ...] = (
+    argilla,
     canonical,
     label_studio,
     label_studio_min,
     prodigy,
+    gliner,
     lighttag,
     doccano,
     spacy,

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.formats.base import ReadOptions
-from app.formats.shapes.base import Shaped
+from app.formats.headers import find
+from app.formats.shapes.base import Shaped, a_guess
 from app.i18n import gettext as _
 
 _ANNOTATIONS = ("annotations", "completions")
@@ -44,15 +45,45 @@ def shape(row: Mapping[str, Any], task: str, options: ReadOptions) -> Shaped:
         unused.append(_("annotations that were skipped"))
     if kept:
         chosen = next((one for one in kept if one.get("ground_truth")), kept[0])
-        label, other_types = _label(chosen.get("result"), task)
+        result, others = _of_one_control(chosen.get("result"), task, options)
+        unused += others
+        label, other_types = _label(result, task)
         unused += [f"{_LABEL}: {name}" for name in other_types]
     if len(kept) > 1:
         unused.append(_("annotations of other people"))
     data = row["data"]
     rest = {name: value for name, value in row.items() if name not in _READ}
+    named = options.columns.get("label", "")
+    column = _LABEL if named in ("", *data) else named
     texts = [name for name, value in data.items() if isinstance(value, str)]
-    roles = {"label": _LABEL} | ({"text": texts[0]} if len(texts) == 1 else {})
-    return Shaped({**rest, **data, _LABEL: label}, roles, unused=tuple(unused), offsets="utf16")
+    roles = {"label": column} | ({"text": texts[0]} if len(texts) == 1 else {})
+    return Shaped({**rest, **data, column: label}, roles, unused=tuple(unused), offsets="utf16")
+
+
+def _of_one_control(result: Any, task: str, options: ReadOptions) -> tuple[Any, list[str]]:
+    """(the result without what other controls of the same kind say, what to say of that)."""
+    if not isinstance(result, list):
+        return result, []
+    wanted = _TYPES.get(task)
+    names = [
+        str(item["from_name"])
+        for item in result
+        if isinstance(item, dict) and item.get("type") == wanted and "from_name" in item
+    ]
+    names = list(dict.fromkeys(names))
+    if len(names) < 2:
+        return result, []
+    named = options.columns.get("label")
+    chosen = named if named in names else find("label", names) or names[0]
+    left = [
+        item
+        for item in result
+        if not isinstance(item, dict)
+        or item.get("type") != wanted
+        or str(item.get("from_name", chosen)) == chosen
+    ]
+    others = [name for name in names if name != chosen]
+    return left, [] if named == chosen else [a_guess(str(chosen), others)]
 
 
 def _label(result: Any, task: str) -> tuple[list[Any] | None, list[str]]:

@@ -410,3 +410,95 @@ def test_two_controls_of_label_studio_are_a_guess_that_says_so() -> None:
     shown = preview(io.BytesIO(json.dumps([row]).encode()), "json", "sentiment", ReadOptions())
     assert shown.mapping["label"] == "mood"
     assert {"mood", "theme"} <= set(shown.columns)
+
+
+# -- Argilla, GLiNER, Rasa ------------------------------------------------------------------------
+
+
+def test_records_of_argilla_1() -> None:
+    row = {
+        "text": "Ada met Bo.",
+        "tokens": ["Ada", "met", "Bo", "."],
+        "annotation": [["PER", 0, 3]],
+        "prediction": [["LOC", 0, 3, 0.4]],
+        "status": "Validated",
+        "id": "x",
+    }
+    item = read_row("ner", row)
+    assert (entities(item), item.unused, item.external_id) == (
+        [("Ada", "PER")],
+        ("prediction",),
+        "x",
+    )
+    text = {"text": "Fine.", "inputs": {"text": "Fine."}, "annotation": "good", "prediction": None}
+    assert labels(read_row("sentiment", text | {"status": "Validated"})) == ["good"]
+    assert labels(read_row("sentiment", text | {"status": "Discarded"})) is None
+
+
+def argilla(**answers: list[dict[str, Any]]) -> dict[str, Any]:
+    fields = {"text": "Ada met Bo."}
+    return {
+        "id": "r",
+        "status": "completed",
+        "fields": fields,
+        "responses": answers,
+        "metadata": {},
+    }
+
+
+def answer(value: Any, status: str = "submitted") -> dict[str, Any]:
+    return {"value": value, "user_id": "u", "status": status}
+
+
+def test_records_of_argilla_2() -> None:
+    span = {"start": 0, "end": 3, "label": "PER"}
+    row = argilla(mood=[answer("calm", "draft"), answer("glad")], names=[answer([span])])
+    item = read_row("sentiment", row)
+    assert (item.text, labels(item), item.external_id) == ("Ada met Bo.", ["glad"], "r")
+    assert item.unused == ("answers that were not submitted",)
+    assert item.meta == {"names": [span]}
+    assert entities(read_row("ner", row)) == [("Ada", "PER")]
+    two = argilla(mood=[answer("glad")], theme=[answer("film"), answer("book")])
+    assert read_row("sentiment", two).unused == (
+        "“theme” as the label: “mood” was taken, which is a guess",
+    )
+    chosen = read_row("sentiment", two, columns={"label": "theme"})
+    assert (labels(chosen), chosen.unused) == (["film"], ("annotations of other people",))
+    hub = {
+        "id": "r",
+        "status": "completed",
+        "text": "Fine.",
+        "label.responses": ["good"],
+        "label.responses.users": ["u"],
+        "label.responses.status": ["submitted"],
+    }
+    assert labels(read_row("sentiment", hub)) == ["good"]
+    assert labels(read_row("sentiment", hub | {"label.responses.status": ["draft"]})) is None
+
+
+def test_two_controls_of_one_kind_in_label_studio_are_not_mixed() -> None:
+    results = [
+        choice("glad") | {"from_name": "mood"},
+        choice("film") | {"from_name": "theme"},
+    ]
+    item = read_row("sentiment", label_studio(*results))
+    assert labels(item) == ["glad"]
+    assert item.unused == ("“theme” as the label: “mood” was taken, which is a guess",)
+    chosen = read_row("sentiment", label_studio(*results), columns={"label": "theme"})
+    assert (labels(chosen), chosen.unused) == (["film"], ())
+
+
+def test_sentences_of_gliner() -> None:
+    row = {
+        "tokenized_text": ["Ada", "Byron", "met", "Bo"],
+        "ner": [[0, 1, "person"], [3, 3, "person"]],
+    }
+    item = read_row("ner", row)
+    assert entities(item) == [("Ada Byron", "person"), ("Bo", "person")]
+    assert item.tokens == ((0, 3), (4, 9), (10, 13), (14, 16))
+    assert "not in the sentence" in problem("ner", row | {"ner": [[3, 4, "person"]]})
+
+
+def test_named_groups_of_spans() -> None:
+    spans = {"sc": [{"start": 0, "end": 3, "label": "PER"}]}
+    assert entities(read_row("ner", {"text": TEXT, "spans": spans})) == [LEA]
