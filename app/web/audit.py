@@ -11,6 +11,7 @@ from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.services import audit
 from app.services.audit import ACTIONS, AuditFilter
+from app.web import audit_words
 from app.web.render import is_htmx, render
 
 router = Router(prefix="/admin/audit")
@@ -55,7 +56,7 @@ def audit_page(
         "partials/audit.html" if is_htmx(request) else "pages/audit.html",
         page=audit.browse(session, person.actor, wanted, before=before),
         before=before,
-        actions=sorted(ACTIONS),
+        actions=audit_words.actions(),
         values={name: request.query_params.get(name, "") for name in names},
         active="audit",
     )

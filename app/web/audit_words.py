@@ -27,6 +27,12 @@ def activity(entry: AuditEntry) -> str:
     return _(words, subject=entry.details.get("name", entry.subject))
 
 
+def actions() -> dict[str, str]:
+    """Every kind of entry with its words, by these."""
+    found = {name: _(words, subject="…") for name, words in ACTIONS.items()}
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
 def details(entry: AuditEntry) -> list[str]:
     """What else the entry says, in words; what it says in words of an earlier or later release, as it is stored."""
     said = []

@@ -13,6 +13,10 @@ def strings() -> dict[str, str]:
         "brush_off": _("No label is held any more."),
         "brush_on": _("“{label}” is held: every selection gets it at once."),
         "changed_by": _("Changed by {name}."),
+        "no_answer": _(
+            "The server does not answer. What you said is kept in this browser and is sent as soon as it does."
+        ),
+        "kept_here": _("What you said is kept in this browser, and is sent as soon as it can be."),
         "what_people_said": _("What people said"),
         "was_and_is": _("You said: {mine}. Stands: {theirs}."),
         "choose_label": _("Choose a label first, or skip the example."),

@@ -21,10 +21,12 @@ export class Unreachable extends Error {
   /**
    * @param {string} message
    * @param {number | null} retryAfter milliseconds that the server asks to wait
+   * @param {string} why what the server says of it, if it does
    */
-  constructor(message, retryAfter = null) {
+  constructor(message, retryAfter = null, why = "") {
     super(message);
     this.retryAfter = retryAfter;
+    this.why = why;
   }
 }
 
@@ -161,7 +163,8 @@ export class Api {
     }
     if (answer.status >= 500 || answer.status === 429) {
       const seconds = Number.parseFloat(answer.headers.get("Retry-After") ?? "");
-      throw new Unreachable(`HTTP ${answer.status}`, seconds >= 0 ? seconds * 1000 : null);
+      const problem = await answer.json().catch(() => null);
+      throw new Unreachable(`HTTP ${answer.status}`, seconds >= 0 ? seconds * 1000 : null, problem?.detail ?? "");
     }
     throw new Refused(answer.status, await answer.json().catch(() => null));
   }

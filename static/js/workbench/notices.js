@@ -27,7 +27,13 @@ export function showOutdated(isOutdated) {
   find("#outdated").hidden = !isOutdated;
 }
 
-/** @param {boolean} isReachable */
-export function showConnection(isReachable) {
-  find("#offline").hidden = isReachable;
+/**
+ * @param {boolean} isReachable
+ * @param {string} [why] what the server says that cannot save: its disk is full, its database away
+ */
+export function showConnection(isReachable, why = "") {
+  const place = find("#offline");
+  place.hidden = isReachable;
+  const words = why ? `${why} ${t("kept_here")}` : t("no_answer");
+  if (!isReachable && place.textContent !== words) place.textContent = words;
 }

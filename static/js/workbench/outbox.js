@@ -22,7 +22,8 @@ export class Outbox {
    * @param {import("./api.js").Api} api
    * @param {string} person
    * @param {string} project
-   * @param {(isReachable: boolean) => void} reachable told when the connection is lost and when it is back
+   * @param {(isReachable: boolean, why?: string) => void} reachable told when the connection is lost, with what the
+   *   server says of it, if it does, and when it is back
    */
   constructor(api, person, project, reachable) {
     this.api = api;
@@ -72,7 +73,7 @@ export class Outbox {
           if (error instanceof Refused) this.reachable(true);
           throw error;
         }
-        this.reachable(false);
+        this.reachable(false, error.why);
         if (error.retryAfter === null) await reconnected(PAUSES[Math.min(attempt, PAUSES.length - 1)]);
         else await new Promise((resolve) => setTimeout(resolve, error.retryAfter ?? 0));
       }

@@ -293,8 +293,10 @@ export class Workbench {
   #leaseLost(id, current) {
     const item = this.#item;
     if (item?.id !== id || this.#isBusy || !current) return;
-    if (this.#isUnchanged()) this.#show({ ...current, inputs: item.inputs });
-    else this.#adopt({ ...current, inputs: item.inputs });
+    if (!this.#isUnchanged()) return this.#adopt({ ...current, inputs: item.inputs });
+    const isCommenting = document.activeElement === this.comment;
+    this.#show({ ...current, inputs: item.inputs });
+    if (isCommenting) this.#openComment(); // what they go on to type is no command
   }
 
   /**
