@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, update
 
 from app.db import session_scope
 from app.models import Annotation, Example, Project, User, now
+from tests.conftest import wait_for
 from tests.e2e.workplace import (
     Workbench,
     Workplace,
@@ -601,3 +602,37 @@ def test_using_an_earlier_answer_keeps_the_comment_that_was_typed(workplace: Wor
     comment.fill("A new one.")
     bench.banner.get_by_role("button", name="Use this one").click()
     expect(comment).to_have_value("A new one.")
+
+
+def test_a_comment_that_is_being_typed_stays_when_somebody_else_takes_the_example(
+    workplace: Workplace,
+) -> None:
+    bo = make_user("Bo")
+    project = workplace.project("sentiment", ["Fine.", "Next one."])
+    join(project, workplace.ada, annotator=bo)
+    example = example_of(project, "Fine.").id
+    bench = workplace.label(bo, project, example)
+    bench.settled()
+    workplace.label(workplace.ada, project, example).press("1")
+    wait_for(lambda: gold_of(project, "Fine."), "Ada's label was not saved")
+    with bench.page.expect_response("**/lease"):
+        bench.page.keyboard.press("Shift+N")
+    expect(bench.banner).to_contain_text("Ada")
+    bench.page.keyboard.type("As rule 2 says, this is meant well.")
+    expect(bench.page.locator("#comment")).to_have_value("As rule 2 says, this is meant well.")
+    expect(bench.page.locator("#comment")).to_be_focused()
+    bench.page.reload()
+    expect(bench.page.locator("#comment")).to_have_value("As rule 2 says, this is meant well.")
+
+
+def test_a_server_that_cannot_save_says_why(workplace: Workplace) -> None:
+    project = workplace.project("sentiment", ["Good.", "Bad."])
+    bench = workplace.label(workplace.ada, project)
+    problem = {"detail": "The disk is full."}
+    bench.page.route("**/annotations", lambda route: route.fulfill(status=507, json=problem))
+    bench.page.keyboard.press("1")
+    expect(bench.page.locator("#offline")).to_contain_text(
+        "The disk is full. What you said is kept"
+    )
+    bench.page.unroute("**/annotations")
+    expect(bench.text).to_have_text("Bad.", timeout=20_000)
