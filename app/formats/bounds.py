@@ -125,10 +125,11 @@ def too_long(number: int) -> InvalidInput:
 
 def check_dense(text: str | bytes) -> None:
     """Raises ValueError for JSON of more values than a row may have."""
-    if len(text) <= MAX_VALUES:
-        return
-    marks: tuple[Any, ...] = (",", "[", "{") if isinstance(text, str) else (b",", b"[", b"{")
-    if len(text) > MAX_ROW or sum(text.count(mark) for mark in marks) > MAX_VALUES:
+    is_long, is_dense = len(text) > MAX_ROW, False
+    if len(text) > MAX_VALUES:
+        marks: tuple[Any, ...] = (",", "[", "{") if isinstance(text, str) else (b",", b"[", b"{")
+        is_dense = sum(text.count(mark) for mark in marks) > MAX_VALUES
+    if is_long or is_dense:
         raise ValueError(_("It holds more than one row may hold."))
 
 
