@@ -5,8 +5,21 @@ from typing import Any
 
 import orjson
 import psycopg
-from sqlalchemy import ARRAY, Connection, Select, String, Table, cast, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    String,
+    Table,
+    any_,
+    cast,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import InstrumentedAttribute
 
 Row = tuple[Any, ...]
 
@@ -34,11 +47,13 @@ def insert_rows(
         raise DBAPIError.instance(statement, None, error, psycopg.Error) from error
 
 
-def listed(connection: Connection, values: list[str]) -> Select[Any]:
-    """Many values for an IN, as one parameter of the statement."""
+def among(
+    connection: Connection, column: InstrumentedAttribute[str], values: list[str]
+) -> ColumnElement[bool]:
+    """Whether a column is one of many values, which are one parameter of the statement."""
     if connection.dialect.name == "postgresql":
-        return select(func.unnest(cast(values, ARRAY(String))))
-    return select(func.json_each(as_json(values)).table_valued("value").c.value)
+        return column == any_(cast(values, ARRAY(String)))
+    return column.in_(select(func.json_each(as_json(values)).table_valued("value").c.value))
 
 
 def as_json(value: Any) -> str:
@@ -56,9 +71,9 @@ def stored(connection: Connection, table: Table, column: str, value: Any) -> Any
 def new_ids(connection: Connection, table: Table, count: int) -> list[int]:
     """Ids for so many rows, in order. On SQLite the transaction has the write lock, so nobody else takes them."""
     if connection.dialect.name == "postgresql":
-        sequence = func.pg_get_serial_sequence(table.name, "id")
-        new = select(func.nextval(sequence)).select_from(func.generate_series(1, count))
-        return sorted(connection.scalars(new))
+        name = connection.scalar(select(func.pg_get_serial_sequence(table.name, "id")))
+        new = select(func.nextval(cast(name, REGCLASS)))
+        return sorted(connection.scalars(new.select_from(func.generate_series(1, count))))
     given = connection.scalar(
         text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name}
     )

@@ -202,7 +202,7 @@ def known_texts(row: Import, hashes: set[str]) -> set[str]:
             session.scalars(
                 select(Example.content_hash).where(
                     Example.project_id == row.project_id,
-                    Example.content_hash.in_(bulk.listed(session.connection(), list(hashes))),
+                    bulk.among(session.connection(), Example.content_hash, list(hashes)),
                     # What another import has staged may never come to be seen.
                     or_(Example.status != "staged", Example.import_id == row.id),
                 )
