@@ -35,6 +35,8 @@ from app.tasks import get_task
 from app.tasks.content import content_hash
 
 Good = tuple[Record, dict[str, Any], dict[str, Any] | None]
+_HEAVY = 4
+"""A row takes several statements: that many times fewer of them go into a transaction."""
 Effect = Literal["label", "suggestion", "same"]
 
 
@@ -232,7 +234,7 @@ def apply(claim: jobs.Claim, row: Import) -> dict[str, int]:
                 select(ImportUpdate)
                 .where(ImportUpdate.import_id == row.id, ImportUpdate.effect.is_(None))
                 .order_by(ImportUpdate.id)
-                .limit(batches.rows)
+                .limit(batches.rows // _HEAVY)
             ).all()
             if not left:
                 counts = _effects(session, row)
@@ -354,7 +356,7 @@ def take_back(claim: jobs.Claim, row: Import) -> tuple[int, int]:
                     ImportUpdate.id > after,
                 )
                 .order_by(ImportUpdate.id)
-                .limit(batches.rows)
+                .limit(batches.rows // _HEAVY)
             ).all()
             if not some:
                 return taken, kept
