@@ -13,7 +13,7 @@ from app.http.download import disposition, send_annotations, send_export
 from app.http.identity import Person
 from app.http.routing import Db, Router
 from app.i18n import gettext as _
-from app.services import export_job, exporting, projects, runs, version_diff, versions, work
+from app.services import export_job, exporting, projects, runs, version_diff, versions
 from app.services.export_files import ExportOptions, Splits
 from app.services.version_diff import Kind
 from app.tasks.base import parse
@@ -240,9 +240,7 @@ def cancel_export(
     request: Request, session: Db, person: Person, project_id: str, number: int, options: Options
 ) -> Response:
     """Stop preparing an export."""
-    state = export_job.state(session, person.actor, project_id, number, options)
-    if state.job is not None:
-        work.cancel(session, person.actor, state.job.id)
+    state = export_job.cancel(session, person.actor, project_id, number, options)
     here = f"/projects/{project_id}/versions/{number}/download/{options.format}"
     return redirect(request, f"{here}?{_query(state.options)}")
 
