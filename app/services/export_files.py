@@ -5,6 +5,7 @@ of that is in the file's name. A file counts once the slip beside it is there, w
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -29,6 +30,8 @@ from app.tasks import get_task
 Splits = Literal["train", "validation", "test", "all", "each"]
 PIECE = 1 << 17
 """Bytes that are handed on together."""
+_TURN = 0.02
+"""Seconds after which what there is is handed on."""
 _REVISION = 1
 """Raise it when a writer comes to write other bytes between releases: files of before are not served any more."""
 
@@ -223,14 +226,15 @@ def _conversation(made: Plan) -> Callable[[Record], list[Message]]:
 
 
 def _in_pieces(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces that are worth sending."""
+    """The same bytes in pieces that are worth sending, and some at least often enough that others have their turn
+    between; a piece is empty where a compressor still keeps everything."""
     waiting: list[bytes] = []
-    size = 0
+    size, since = 0, time.monotonic()
     for chunk in chunks:
         waiting.append(chunk)
         size += len(chunk)
-        if size >= PIECE:
+        if size >= PIECE or time.monotonic() - since > _TURN:
             yield b"".join(waiting)
-            waiting, size = [], 0
+            waiting, size, since = [], 0, time.monotonic()
     if waiting:
         yield b"".join(waiting)

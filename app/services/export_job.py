@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.db import session_scope
 from app.models import DatasetVersion, Job, Project, VersionExport
-from app.services import export_files, export_notes, exporting, jobs
-from app.services.access import Actor, require_write
+from app.services import audit, export_files, export_notes, exporting, jobs
+from app.services.access import Actor, project_for, require_write
 from app.services.export_files import ExportOptions, Plan
 from app.services.export_notes import Notes
 from app.services.version_files import verify
@@ -71,6 +71,24 @@ def prepare(
     session.add(row)
     session.flush()
     return replace(found, job=job)
+
+
+def cancel(
+    session: Session, actor: Actor, project_id: str, number: int, options: ExportOptions
+) -> State:
+    """Stop making an export. Raises Forbidden for anybody but a manager."""
+    project_for(session, actor, project_id, "manager", write=True)
+    found = state(session, actor, project_id, number, options)
+    if found.job is not None:
+        jobs.request_cancel(session, found.job)
+        audit.record(
+            session,
+            user_id=actor.user_id,
+            action="job.cancel",
+            project_id=project_id,
+            subject=found.job.kind,
+        )
+    return found
 
 
 def run(claim: jobs.Claim) -> None:

@@ -23,7 +23,6 @@ from app.services import (
     runs,
     version_diff,
     versions,
-    work,
 )
 from app.services.export_files import ExportOptions, Splits
 from app.services.version_diff import Kind
@@ -274,9 +273,7 @@ def cancel_export(
     request: Request, session: Db, person: Person, project_id: str, number: int, options: Options
 ) -> Response:
     """Stop preparing an export."""
-    state = export_job.state(session, person.actor, project_id, number, options)
-    if state.job is not None:
-        work.cancel(session, person.actor, state.job.id)
+    state = export_job.cancel(session, person.actor, project_id, number, options)
     here = f"/projects/{project_id}/versions/{number}/download/{options.format}"
     return redirect(request, f"{here}?{_query(state.options)}")
 

@@ -235,6 +235,9 @@ def test_the_page_before_a_download(site: Site, ada: User, monkeypatch: pytest.M
     asked = browser.post(f"{version}/download/csv?split=test")
     assert asked.headers["location"].startswith(f"{version}/download/csv?split=test")
     assert "Waiting for a worker" in browser.get(asked.headers["location"]).text
+    assert browser.post(f"{version}/download/csv/cancel?split=test").status_code == 303
+    assert "Prepare the file" in browser.get(asked.headers["location"]).text
+    browser.post(f"{version}/download/csv?split=test")
     caller = site.caller(ada)
     state = caller.get(f"{version}/exports", params={"format": "csv", "split": "test"}).json()
     work_off(state["job"]["id"])

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import sqlite3
+import zipfile
 from pathlib import Path
 
 import orjson
@@ -16,6 +17,7 @@ from app.cli.console import plain_errors
 from app.db import session_scope
 from app.models import DatasetVersion, Example, Import, Job, Project, User
 from app.services import jobs
+from app.services.versions import SplitPercent
 from tests.cli.conftest import Annotune
 from tests.factories import (
     count,
@@ -209,6 +211,39 @@ def test_what_a_format_cannot_say_is_said(annotune: Annotune, ada: User, tmp_pat
     done = annotune("export", project.id, 1, "-f", "conll2003", "-o", tmp_path / "a.conll")
     assert done.exit_code == 0
     assert "cannot say everything of 1 examples" in done.stderr
+
+
+def test_each_split_is_a_file_of_its_own(annotune: Annotune, ada: User, tmp_path: Path) -> None:
+    project = make_project(ada)
+    fill(project, ada, labelled_rows())
+    freeze(project, ada, split=SplitPercent(train=50, validation=0, test=50))
+    done = annotune("export", project.id, 1, "-f", "alpaca", "-o", tmp_path / "a.zip")
+    assert done.exit_code == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / "a.zip") as folder:
+        names = set(folder.namelist())
+    assert names - {"README.md", "dataset_info.json"} <= {"train.alpaca.json", "test.alpaca.json"}
+    assert "Not in this format" in done.stderr
+    mixed = annotune(
+        "export", project.id, 1, "-f", "alpaca", "--split", "all", "-o", tmp_path / "a.json"
+    )
+    assert isinstance(orjson.loads((tmp_path / "a.json").read_bytes()), list)
+    assert len(names) == 3 or "would be trained on" in mixed.stderr
+
+
+def test_all_annotations_are_written_for_managers(
+    annotune: Annotune, ada: User, tmp_path: Path
+) -> None:
+    project = make_project(ada)
+    fill(project, ada, labelled_rows())
+    target = tmp_path / "all.jsonl"
+    done = annotune("annotations", project.id, "-o", target)
+    assert done.exit_code == 0, done.stderr
+    rows = [orjson.loads(line) for line in target.read_bytes().splitlines()]
+    assert len(rows) == len(labelled_rows())
+    assert {row["source"] for row in rows} == {"import"}
+    join(project, ada, annotator=make_user("Bo"))
+    refused = annotune("annotations", project.id, "--as", "bo@example.org")
+    assert (refused.exit_code, "Manager" in refused.stderr) == (1, True)
 
 
 def test_commands_check_the_same_roles_as_pages(

@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 from app.db import session_scope
 from app.models import DatasetVersion, Example, Import, now
 from app.services import dispatch, housekeeping, importing, jobs
-from app.services.housekeeping import KEEP_ORPHANS, KEEP_UPLOADS
+from app.services.housekeeping import KEEP_EXPORTS, KEEP_ORPHANS, KEEP_UPLOADS
 from app.services.import_rows import ImportOptions
-from app.services.version_files import data_key
+from app.services.version_files import data_key, exports_key
 from app.storage import get_storage
 from tests.conftest import Services, wait_for
 from tests.factories import count
@@ -70,6 +70,21 @@ def test_a_worker_clears_files_away_that_belong_to_nothing(
     assert all(path.exists() for path in [*needed, young])
     assert not orphans[3].parent.exists(), "an empty folder stays"
     assert count(Import) == 2
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_old_exports_are_forgotten_and_made_again(workshop: Workshop) -> None:
+    workshop.frozen()
+    with session_scope() as session:
+        version_id = session.scalars(select(DatasetVersion.id)).one()
+    old, young = (f"{exports_key(version_id)}/csv-all-{n}" for n in "ab")
+    then = time.time() - KEEP_EXPORTS.total_seconds() - 60
+    os.utime(age(old), (then, then))
+    age(young)
+    housekeeping.tidy()
+    assert not Path(get_storage().path(old)).exists()
+    assert Path(get_storage().path(young)).exists()
+    get_storage().check(data_key(version_id))
 
 
 def test_rows_of_an_import_that_was_lost_are_taken_back(workshop: Workshop) -> None:
