@@ -187,6 +187,9 @@ class Writer(Protocol):
     extension: str
     """Of one file; `zip` for a writer of several, which yields what `archive.zipped` makes of them."""
     media_type: str
+    purpose: Literal["rows", "columns", "tools", "training"] = "tools"
+    """What people want it for: data as it is, the field's columns of words, another labelling tool, a trainer of
+    language models."""
     splits: Literal["said", "apart", "unsaid"] = "unsaid"
     """Whether the file says of each example which split it is of. Where it does not, the splits can be had as a zip
     of one file each; `apart`: they are had so unless one is named, since what trains must not hold the test split."""

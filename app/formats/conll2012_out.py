@@ -32,6 +32,7 @@ class Conll2012Writer(Writer):
 
     name = "conll2012"
     title = mark("CoNLL-2012 (OntoNotes)")
+    purpose = "columns"
     extension = "conll12"
     media_type = "text/plain; charset=utf-8"
     has_comments = True

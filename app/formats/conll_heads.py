@@ -244,6 +244,7 @@ class Conll2009Writer(Writer):
 
     name = "conll2009"
     title = mark("CoNLL-2009 (one-word arguments)")
+    purpose = "columns"
     extension = "conll09"
     media_type = "text/plain; charset=utf-8"
     has_comments = True

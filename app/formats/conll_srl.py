@@ -204,6 +204,7 @@ class Conll2005Writer(Writer):
 
     name = "conll2005"
     title = mark("CoNLL-2005 (spans)")
+    purpose = "columns"
     extension = "conll05"
     media_type = "text/plain; charset=utf-8"
     has_comments = True

@@ -31,6 +31,7 @@ class ConlluWriter(Writer):
 
     name = "conllu"
     title = mark("CoNLL-U (entities in MISC)")
+    purpose = "columns"
     extension = "conllu"
     media_type = "text/plain; charset=utf-8"
     has_comments = True
@@ -65,6 +66,7 @@ class UpWriter(Writer):
 
     name = "up"
     title = mark("Universal Propositions (CoNLL-U Plus)")
+    purpose = "columns"
     extension = "conllup"
     media_type = "text/plain; charset=utf-8"
     has_comments = True

@@ -82,6 +82,7 @@ class CsvWriter(Writer):
 
     name = "csv"
     title = mark("CSV")
+    purpose = "rows"
     extension = "csv"
     media_type = "text/csv; charset=utf-8"
     splits = "said"

@@ -41,6 +41,7 @@ class HuggingFaceWriter(Writer):
 
     name = "huggingface"
     title = mark("Hugging Face dataset (folder)")
+    purpose = "rows"
     extension = "zip"
     media_type = "application/zip"
     splits = "said"

@@ -154,6 +154,7 @@ class JsonlWriter(Writer):
 
     name = "jsonl"
     title = mark("JSON Lines (canonical)")
+    purpose = "rows"
     extension = "jsonl"
     media_type = "application/x-ndjson"
     splits = "said"

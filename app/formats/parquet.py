@@ -60,6 +60,7 @@ class ParquetWriter(Writer):
 
     name = "parquet"
     title = "Parquet"
+    purpose = "rows"
     extension = "parquet"
     media_type = "application/vnd.apache.parquet"
     splits = "said"

@@ -21,6 +21,7 @@ Conversation = Callable[[Record], list[Message]]
 class _SftWriter(Writer):
     """What all of them share: an example is a conversation, and nothing but that."""
 
+    purpose = "training"
     splits: Literal["said", "apart", "unsaid"] = "apart"
     leaves_out: tuple[str, ...] = (mark("meta data"), mark("tokens"), mark("external ids"))
     of_llama_factory: Mapping[str, Any] | None = None

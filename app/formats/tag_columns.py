@@ -24,6 +24,7 @@ class TagColumnsWriter(Writer):
     title: str
     scheme: str
     """One of `tags.SCHEMES`."""
+    purpose = "columns"
     extension: str = "conll"
     media_type: str = "text/plain; charset=utf-8"
     has_comments: bool = True

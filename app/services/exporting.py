@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict
 from app.formats import WRITERS
 from app.i18n import gettext as _
+from app.i18n import mark
 from app.services import audit, export_files, export_notes
 from app.services.access import Actor, project_for
 from app.services.export_files import ExportOptions, Plan, Slip
@@ -23,6 +24,14 @@ CANONICAL_MEDIA_TYPE = WRITERS["jsonl"].media_type
 AT_ONCE = 16 << 20
 """Bytes of a version whose exports are made before they are answered: about a second. Those of a larger one are sent
 while they are made, or made by a job."""
+
+
+_PURPOSES = {
+    "rows": mark("As rows"),
+    "columns": mark("As columns of words"),
+    "tools": mark("For other tools"),
+    "training": mark("To train language models (SFT)"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,18 @@ class Export:
 def formats_for(task: str) -> dict[str, str]:
     """Names and titles of the formats that a task's versions can be exported to."""
     return {name: WRITERS[name].title for name in get_task(task).export_formats}
+
+
+def formats_by_purpose(task: str) -> dict[str, dict[str, str]]:
+    """The same, apart by what people want them for; by the titles of these."""
+    return {
+        title: {
+            name: WRITERS[name].title
+            for name in get_task(task).export_formats
+            if WRITERS[name].purpose == purpose
+        }
+        for purpose, title in _PURPOSES.items()
+    }
 
 
 def loses_splits(format_name: str) -> bool:

@@ -175,7 +175,7 @@ def version_page(
         near_job=near_job,
         lineage=_lineage(session, person, project_id, number),
         before=versions.number_before(session, version),
-        formats=exporting.formats_for(context["project"].task),
+        formats=exporting.formats_by_purpose(context["project"].task),
         runs=[
             view
             for view in runs.list_runs(session, person.actor, project_id)
