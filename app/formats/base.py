@@ -220,3 +220,10 @@ class Writer(Protocol):
         """What a zip of one file a split holds besides, by name: a description, a snippet to load it.
         `files`: the names of the files by their split."""
         return {}
+
+
+def no_label_notes(record: Record) -> list[str]:
+    """What formats say of an answer that is no label at all, if it reads back as no answer from them."""
+    if record.annotation == {"labels": []}:
+        return [_("Its answer is that no label fits; it reads back as if nobody had labelled it.")]
+    return []

@@ -20,6 +20,7 @@ from app.formats.base import (
     RowProblem,
     VersionFacts,
     Writer,
+    no_label_notes,
 )
 from app.formats.csv_rows import read_rows
 from app.formats.dialect import begins_as_table, sniff_dialect
@@ -116,6 +117,9 @@ class CsvWriter(Writer):
                 buffer.seek(0)
                 buffer.truncate()
         yield buffer.getvalue().encode()
+
+    def check(self, record: Record, task: str) -> list[str]:
+        return no_label_notes(record)
 
 
 def _cell(annotation: dict[str, Any] | None, task: str) -> str:

@@ -14,9 +14,8 @@ from typing import Any
 
 import orjson
 
-from app.formats.base import NO_FACTS, Message, Record, VersionFacts, Writer
+from app.formats.base import NO_FACTS, Message, Record, VersionFacts, Writer, no_label_notes
 from app.formats.json_out import beside_text
-from app.i18n import gettext as _
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,7 @@ class DoccanoWriter(Writer):
             yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
     def check(self, record: Record, task: str) -> list[str]:
-        if record.annotation == {"labels": []}:
-            return [_("No label is no answer there: the example comes back without one.")]
-        return []
+        return no_label_notes(record)
 
     def _label(self, annotation: dict[str, Any] | None) -> dict[str, Any]:
         if annotation is None:

@@ -12,10 +12,9 @@ format of annotated tasks”; label-studio-sdk, `converter/`.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from app.formats.base import NO_FACTS, Message, Record, VersionFacts, Writer
+from app.formats.base import NO_FACTS, Message, Record, VersionFacts, Writer, no_label_notes
 from app.formats.json_out import beside_text, json_array
 from app.formats.tokens import utf_16_units
-from app.i18n import gettext as _
 from app.i18n import mark
 
 
@@ -40,9 +39,7 @@ class LabelStudioWriter(Writer):
         yield from json_array(_task(record) for record in records)
 
     def check(self, record: Record, task: str) -> list[str]:
-        if record.annotation == {"labels": []}:
-            return [_("No choice is no answer there: the example comes back without a label.")]
-        return []
+        return no_label_notes(record)
 
 
 def _task(record: Record) -> dict[str, Any]:

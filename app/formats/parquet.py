@@ -16,6 +16,7 @@ from app.formats.base import (
     RowProblem,
     VersionFacts,
     Writer,
+    no_label_notes,
 )
 from app.formats.rows import FileRow, read_rows
 
@@ -97,6 +98,9 @@ class ParquetWriter(Writer):
             _meta,
         ]
         yield from write_table(records, schema, columns)
+
+    def check(self, record: Record, task: str) -> list[str]:
+        return no_label_notes(record)
 
 
 def write_table(

@@ -45,13 +45,10 @@ SEVERAL_FILES = ("huggingface",)
 """A zip of files that are read one by one: `test_round_trips` does."""
 ADDED = ("document", "part", "id")
 """Keys of meta that a format's own columns become: an example has a number in CSV, a document in CoNLL-2012."""
-LOST = pytest.mark.xfail(reason="a cell without labels is read as not labelled")
 each = pytest.mark.parametrize(
     ("task", "name"),
     [
-        pytest.param(
-            task, name, marks=LOST if task == "sentiment" and name in ("csv", "parquet") else ()
-        )
+        (task, name)
         for task, kind in TASKS.items()
         for name in kind.export_formats
         if name not in (*CONVERSATIONS, *SEVERAL_FILES, *SLOW)
