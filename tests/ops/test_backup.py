@@ -354,11 +354,33 @@ def test_a_file_that_is_lost_or_damaged_is_said(project: Project, tmp_path: Path
     done = annotune("backup", tmp_path / "damaged")
     assert (done.exit_code, f"Damaged: {key}" in done.output) == (3, True)
     assert (tmp_path / "damaged" / "files" / key).read_bytes() == path.read_bytes()
-    assert f"Damaged: {key}" in succeed("restore", "--check", tmp_path / "damaged")
     path.unlink()
     lacking = annotune("backup", tmp_path / "lost")
     assert (lacking.exit_code, f"Missing: {key}" in lacking.output) == (3, True)
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("loss", ["Missing", "Damaged"])
+def test_a_backup_that_is_not_whole_says_so_whenever_it_is_read(
+    project: Project, elsewhere: Elsewhere, tmp_path: Path, loss: str
+) -> None:
+    with session_scope(read_only=True) as session:
+        key = data_key(session.scalars(select(DatasetVersion.id)).one())
+    path = Path(get_storage().path(key))
+    if loss == "Missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes().replace(b"positive", b"negative"))
+    annotune("backup", tmp_path / "backup")
+    elsewhere.enter()
+    for option in (["--check"], []):
+        done = annotune("restore", *option, tmp_path / "backup")
+        assert done.exit_code == 3, done.output
+        assert f"{loss}: {key}" in done.stderr
+        assert "whole" not in done.stdout
+        # Who reads only what it prints learns of it, too.
+        assert f"1 {loss.lower()}" in done.stdout
+    assert counts()["versions"] == 1
 
 
 def test_a_damaged_model_is_said_and_all_else_is_saved(ada: User, tmp_path: Path) -> None:
