@@ -12,7 +12,6 @@ from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 
-from alembic.runtime.migration import MigrationContext
 from dotenv import dotenv_values
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +20,7 @@ from app.cli import broker
 from app.cli.up import writable_data_folder
 from app.data_folder import broken_restore, is_open, missing_database, probe
 from app.db import get_engine, session_scope
-from app.migrate import about_database, head_revision
+from app.migrate import about_database, is_current
 from app.models import new_id
 from app.services import health, integrity, workers
 from app.settings import Settings
@@ -163,11 +162,11 @@ def _database(settings: Settings) -> str:
     engine = get_engine()
     try:
         with engine.connect() as connection:
-            revision = MigrationContext.configure(connection).get_current_revision()
+            current = is_current(connection)
     except SQLAlchemyError as error:
         raise RuntimeError(about_database(settings, error)) from error
     url = engine.url.render_as_string(hide_password=True)
-    if revision != head_revision():
+    if not current:
         return f"{url}, {_TO_MIGRATE}"
     return url
 

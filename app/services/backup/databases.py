@@ -14,6 +14,7 @@ from sqlalchemy import table as table_clause
 from sqlalchemy.engine import URL
 
 from app.data_folder import RESTORING
+from app.migrate import is_current
 from app.services.backup.manifest import BackupError
 from app.settings import get_settings
 
@@ -77,9 +78,11 @@ def _check_sqlite(connection: sqlite3.Connection) -> None:
 
 
 def revision(connection: Connection) -> str:
-    """Its schema. Raises BackupError for a database that is not ours."""
+    """Its schema. Raises BackupError for a database that is not ours, Unavailable for one of a newer version, which may
+    name files that this code does not know of."""
     if not inspect(connection).has_table("alembic_version"):
         raise BackupError("The database holds nothing of Annotune.")
+    is_current(connection)
     return str(connection.scalar(select(text("version_num")).select_from(text("alembic_version"))))
 
 
