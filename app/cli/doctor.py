@@ -229,11 +229,11 @@ def _stored_files(*, digests: bool) -> str:
     if broken:
         more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
         raise RuntimeError(
-            f"{len(broken)} of {count} versions and models are not whole: "
+            f"{len(broken)} of {count} versions, models and predictions are not whole: "
             f"{'; '.join(broken[:_NAMED])}{more}. Restore them from a backup"
         )
     how = "every byte is as it was stored" if digests else "all there, and of their size"
-    return f"{count} versions and models ({size / 1e9:.1f} GB): {how}"
+    return f"{count} versions, models and predictions ({size / 1e9:.1f} GB): {how}"
 
 
 def _disk(settings: Settings) -> str:

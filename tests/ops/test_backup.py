@@ -395,6 +395,19 @@ def test_a_damaged_model_is_said_and_all_else_is_saved(ada: User, tmp_path: Path
     assert (tmp_path / "backup" / "files" / key).read_text() == "[]"
 
 
+def test_lost_predictions_are_said(ada: User, tmp_path: Path) -> None:
+    run = finished(
+        Site(create_app()).caller(ada), project_with_version(ada), tmp_path, "run", set()
+    )
+    key = f"predictions/{run}.jsonl"
+    assert "predictions of “run”" not in annotune("doctor", "--quick").output
+    Path(get_storage().path(key)).unlink()
+    done = annotune("backup", tmp_path / "backup")
+    assert (done.exit_code, f"Missing: {key}" in done.output) == (3, True)
+    told = annotune("doctor", "--quick").output
+    assert "predictions of “run”: The stored file" in told
+
+
 def test_an_upload_that_waits_is_in_it_and_one_that_is_over_is_not(
     project: Project, ada: User, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:

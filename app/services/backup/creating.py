@@ -31,6 +31,7 @@ from app.services.backup.manifest import (
     verify,
 )
 from app.services.housekeeping import OWNERS
+from app.services.runs import leaves_predictions, predictions_key
 from app.services.version_files import data_key, manifest_key
 from app.settings import get_settings
 from app.storage import DIGESTS, get_storage
@@ -142,6 +143,10 @@ def _promised(connection: Connection) -> Iterator[str]:
     for id_ in connection.scalars(select(Run.id).where(Run.model_size.is_not(None))):
         if not storage.names(f"models/{id_}"):
             yield f"models/{id_}/config.json"
+    results = select(Run.id, Job.kind, Run.result).join(Job, Job.id == Run.job_id)
+    for id_, kind, result in connection.execute(results.where(Job.state == "succeeded")):
+        if leaves_predictions(kind, result):
+            yield predictions_key(id_)
 
 
 def _digests(connection: Connection) -> dict[str, str]:
