@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -406,6 +409,70 @@ def test_lost_predictions_are_said(ada: User, tmp_path: Path) -> None:
     assert (done.exit_code, f"Missing: {key}" in done.output) == (3, True)
     told = annotune("doctor", "--quick").output
     assert "predictions of “run”: The stored file" in told
+
+
+def without_rights(*words: object) -> subprocess.CompletedProcess[str]:
+    """`annotune` as a user for whom permissions of files count."""
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+    if os.geteuid() != 0:
+        drop = []
+    elif shutil.which("setpriv") is None:
+        pytest.skip("root may write everywhere, and there is no setpriv")
+    program = [sys.executable, "-P", "-m", "app.cli", *map(str, words)]
+    return subprocess.run([*drop, *program], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def read_only(sqlite: str) -> Iterator[Path]:
+    """A data folder that can only be read, with a database that was closed in peace."""
+    ada = make_user("Ada", admin=True)
+    fill(made := make_project(ada), ada, labelled_rows())
+    freeze(made, ada)
+    db.dispose()
+    folder = get_settings().data_dir
+    folder.chmod(0o500)
+    yield folder
+    folder.chmod(0o700)
+
+
+def test_a_data_folder_that_can_only_be_read_is_backed_up(
+    read_only: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not list(read_only.glob("*-wal"))
+    done = without_rights("backup", tmp_path / "backup")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    before = {path.name for path in read_only.iterdir()}
+    refused = without_rights("restore", "--replace", tmp_path / "backup")
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False), refused.stderr
+    assert str(read_only) in refused.stderr
+    assert {path.name for path in read_only.iterdir()} == before
+    monkeypatch.setenv("ANNOTUNE_DATA_DIR", str(tmp_path / "elsewhere"))
+    forget_everything()
+    succeed("restore", tmp_path / "backup")
+    assert [bool(digest) for digest in digests().values()] == [True]
+
+
+def test_changes_that_only_lie_in_the_log_are_not_left_out(read_only: Path, tmp_path: Path) -> None:
+    """As after a crash, copied without the file that is not needed."""
+    database = read_only / "annotune.sqlite3"
+    read_only.chmod(0o700)
+    with closing(sqlite3.connect(database)) as open_one:
+        open_one.execute("UPDATE users SET name = 'Bo'")
+        open_one.commit()
+        log = database.with_name(f"{database.name}-wal").read_bytes()
+    database.with_name(f"{database.name}-wal").write_bytes(log)
+    read_only.chmod(0o500)
+    done = without_rights("backup", tmp_path / "backup")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert "annotune.sqlite3-wal" in done.stderr
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_damaged_database_is_said_in_words(read_only: Path, tmp_path: Path) -> None:
+    (read_only / "annotune.sqlite3").write_bytes(b"no database at all " * 100)
+    done = annotune("backup", tmp_path / "backup")
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert "cannot be copied" in done.output
 
 
 def test_an_upload_that_waits_is_in_it_and_one_that_is_over_is_not(
