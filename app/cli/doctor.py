@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from dotenv import dotenv_values
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli import broker
@@ -29,7 +29,12 @@ from app.storage import get_storage
 _LEAST_FREE = 2e9
 """Bytes: the packaged model with its checkpoints takes one gigabyte while it is trained."""
 _STORED = "stored files"
-_READ_DATABASE = (_STORED, "workers")
+_NEEDS = {_STORED: ("database", "file storage"), "workers": ("database",)}
+"""What cannot be looked at without something else."""
+_LACKING = {
+    "database": "a database that is up to date",
+    "file storage": "a file storage that can be used",
+}
 _NOT_YET = "is not there yet; annotune up makes it"
 _TO_MIGRATE = "to be brought up to date (annotune migrate; annotune up does it by itself)"
 _OF_COMPOSE = {"ANNOTUNE_PUBLISHED_ADDRESS", "ANNOTUNE_PUBLISHED_PORT", "ANNOTUNE_TOKEN"}
@@ -57,15 +62,17 @@ class Finding:
 def examine(settings: Settings, *, quick: bool = False) -> list[Finding]:
     """Check everything; none of it changes anything. `quick`: stored files are not read."""
     findings: list[Finding] = []
-    readable = True
+    lacking: dict[str, str] = {}
     for name in (*_ESSENTIAL, *_OPTIONAL):
-        if name in _READ_DATABASE and not readable:
-            word = "skipped: it takes a database that is up to date"
+        if lacks := [lacking[need] for need in _NEEDS.get(name, ()) if need in lacking]:
+            word = f"skipped: it takes {' and '.join(lacks)}"
             findings.append(Finding(name, True, word, name in _ESSENTIAL, skipped=True))
             continue
         finding = check(name, settings, quick=quick)
-        if name == "database":
-            readable = finding.good and not finding.detail.endswith((_NOT_YET, _TO_MIGRATE))
+        if name in _LACKING and (
+            not finding.good or finding.detail.endswith((_NOT_YET, _TO_MIGRATE))
+        ):
+            lacking[name] = _LACKING[name]
         findings.append(finding)
     return findings
 
@@ -99,9 +106,13 @@ def _names(_settings: Settings) -> str:
     unknown = [name for name in unknown if not name.startswith("ANNOTUNE_TEST_")]
     if not unknown:
         return "all are known"
-    meant = get_close_matches(unknown[0], sorted(known), n=1)
-    hint = f": is {meant[0]} meant?" if meant else ""
-    raise RuntimeError(f"{', '.join(unknown)}: there is no such setting{hint}")
+    hints = [_with_hint(name, sorted(known)) for name in unknown]
+    raise RuntimeError(f"there is no such setting: {', '.join(hints)}")
+
+
+def _with_hint(name: str, known: list[str]) -> str:
+    meant = get_close_matches(name, known, n=1)
+    return f"{name} (is {meant[0]} meant?)" if meant else name
 
 
 def _folders(settings: Settings) -> str:
@@ -172,14 +183,21 @@ def _database(settings: Settings) -> str:
 
 
 def _broker(settings: Settings) -> str:
-    if broker.answers(settings.broker):
-        try:
-            health.check_broker()
-        except RedisError as error:
-            raise RuntimeError(f"it answers, but takes no messages: {error}") from error
-        return "answers"
-    if settings.redis_url is not None:
-        raise RuntimeError("the server in ANNOTUNE_REDIS_URL does not answer")
+    try:
+        broker.ping(settings.broker)
+    except (RedisError, OSError) as error:
+        if settings.redis_url is None:
+            return _embedded_broker()
+        how = "refuses" if isinstance(error, ResponseError) else "does not answer"
+        raise RuntimeError(f"the server in ANNOTUNE_REDIS_URL {how}: {error}") from error
+    try:
+        health.check_broker()
+    except RedisError as error:
+        raise RuntimeError(f"it answers, but takes no messages: {error}") from error
+    return "answers"
+
+
+def _embedded_broker() -> str:
     server = broker.find_server()
     if server is None:
         raise RuntimeError(broker.HOW_TO_GET_ONE)
@@ -190,6 +208,10 @@ def _storage(settings: Settings) -> str:
     if settings.storage_url is None and not settings.data_dir.exists():
         return f"{settings.storage} {_NOT_YET}"
     storage, key = get_storage(), f"doctor/{new_id()}"
+    if settings.storage_url and storage.is_local and not Path(storage.root).exists():
+        raise RuntimeError(
+            f"the folder {storage.root} of ANNOTUNE_STORAGE_URL is not there: make it, or mount the disk that has it"
+        )
     try:
         with storage.writing(key) as sink:
             sink.write(b"annotune")

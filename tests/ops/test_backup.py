@@ -360,6 +360,8 @@ def test_a_file_that_is_lost_or_damaged_is_said(project: Project, tmp_path: Path
     path.unlink()
     lacking = annotune("backup", tmp_path / "lost")
     assert (lacking.exit_code, f"Missing: {key}" in lacking.output) == (3, True)
+    assert lacking.output.count("Copying the database") == 2
+    assert "1 of them are not there. Looking whether they were deleted meanwhile" in lacking.output
     assert not list(tmp_path.glob("*.part"))
 
 
