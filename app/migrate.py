@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import get_engine
+from app.errors import Unavailable
 from app.settings import Settings
 
 _LOCK = 7_251_130_214  # any constant: two servers that start at once migrate one after the other
@@ -36,6 +37,18 @@ def knows(revision: str) -> bool:
         return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
     except CommandError:
         return False
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether a database has this code's schema, and not that of an earlier version. Raises Unavailable for that of a
+    newer one, with which this code can do nothing."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and not knows(found):
+        raise Unavailable(
+            f"A newer version of Annotune made this database (its schema is {found}). Install that version, or a later "
+            "one; or restore a backup that this version can read (“annotune restore DIR --replace”)."
+        )
+    return found == head_revision()
 
 
 @contextmanager
@@ -67,17 +80,17 @@ def about_database(settings: Settings, error: SQLAlchemyError) -> str:
 def migrate() -> bool:
     """Upgrade to the newest schema. True when there was something to do.
 
-    Safe to call from several processes at once: they queue on the database's own lock.
+    Safe to call from several processes at once: they queue on the database's own lock. Raises Unavailable for a
+    database of a newer version.
     """
     config = _config()
-    head = head_revision()
     with get_engine().connect() as connection, _without_cascades(connection), connection.begin():
         if connection.dialect.name == "postgresql":
             # Changing a large table takes the time that it takes, and so does waiting for one's turn.
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        if MigrationContext.configure(connection).get_current_revision() == head:
+        if is_current(connection):
             return False
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -161,22 +161,39 @@ class Storage:
         return (info.get("size"), *marks) if marks else None
 
     def check_folder(self, key: str, *, size: int | None, digests: bool) -> None:
-        """The same for a folder: by the bytes of its files together and, with `digests`, by the digests that were
-        stored with it, where there are any."""
+        """The same for a folder: that it has all its files, by their bytes together and, with `digests`, by the digests
+        that were stored with it, where there are any."""
+        stored = self._check_names(key, size=size)
+        for name, digest in stored if digests else ():
+            self.check(f"{key}/{name}", sha256=digest)
+
+    def verify_folder(self, key: str, *, size: int | None) -> list[tuple[str, str]]:
+        """The same by all of it, for those who ask often, as `verify` is for a file; what `digests` returns."""
+        stored = self._check_names(key, size=size)
+        for name, digest in stored:
+            self.verify(f"{key}/{name}", size=None, sha256=digest)
+        return stored
+
+    def _check_names(self, key: str, *, size: int | None) -> list[tuple[str, str]]:
         names = [name for name in self.names(key) if name != DIGESTS]
         if not names:
             raise _gone(key)
+        stored = self.digests(key)
+        for name, _digest in stored:
+            if name not in names:
+                raise _gone(f"{key}/{name}")
         if size is not None and sum(self.size(f"{key}/{name}") for name in names) != size:
             raise damaged(key)
-        if digests and self.fs.exists(self.path(f"{key}/{DIGESTS}")):
-            for name, digest in self.digests(key):
-                self.check(f"{key}/{name}", sha256=digest)
+        return stored
 
     def digests(self, key: str) -> list[tuple[str, str]]:
-        """The names of a folder's files with the digests that were stored with it. Raises Gone, or Damaged where
-        these are no digests."""
-        with self.reading(f"{key}/{DIGESTS}") as stream:
-            data = stream.read()
+        """The names of a folder's files with the digests that were stored with it; none, where there are none. Raises
+        Damaged where these are no digests."""
+        try:
+            with self.reading(f"{key}/{DIGESTS}") as stream:
+                data = stream.read()
+        except Gone:
+            return []
         try:
             pairs = [line.split("  ", 1) for line in data.decode().splitlines()]
             return [(name, digest) for digest, name in pairs]

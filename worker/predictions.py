@@ -37,9 +37,9 @@ def _predictor(run_id: str) -> Any:
         # Imported here: torch takes seconds and much memory, which only predictions should cost.
         from worker.engine.predict import Predictor
 
-        folder = get_storage().fetch_folder(
-            model_key(run_id), get_settings().work_dir / "models" / run_id
-        )
+        storage, key = get_storage(), model_key(run_id)
+        storage.verify_folder(key, size=None)  # a damaged model may answer, too, but wrongly
+        folder = storage.fetch_folder(key, get_settings().work_dir / "models" / run_id)
         while len(_predictors) >= MODELS_IN_MEMORY:
             _predictors.popitem(last=False)
         _predictors[run_id] = Predictor(folder)

@@ -182,9 +182,10 @@ def list_errors(
 def download_predictions(session: Db, person: Person, run_id: RunId) -> Response:
     """What the run predicted for the examples it was evaluated on, with gold and confidence."""
     view = runs.require_scored(session, person.actor, run_id)
+    chunks = evaluation.prediction_chunks(view)
     runs.note_download(person.actor, view, "predictions")
     return send_stream(
-        evaluation.prediction_chunks(view),
+        chunks,
         filename=f"{view.run.name}.predictions.jsonl",
         media_type="application/x-ndjson",
     )

@@ -397,9 +397,10 @@ def cancel_run(session: Db, person: Person, run_id: RunId) -> None:
 def download_model(session: Db, person: Person, run_id: RunId) -> Response:
     """The model as an ordinary transformers folder, in a zip that is made while it is sent."""
     view = runs.require_model(session, person.actor, run_id)
+    pieces = models.archive(run_id, view.run.model_size)
     runs.note_download(person.actor, view, "model")
     return send_stream(
-        models.archive(run_id, view.run.model_size),
+        pieces,
         filename=f"{view.run.name}.zip",
         media_type="application/zip",
     )

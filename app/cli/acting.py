@@ -6,7 +6,6 @@ from typing import Annotated
 
 import structlog
 import typer
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
@@ -14,7 +13,7 @@ from app import data_folder
 from app.cli.console import plain_errors
 from app.db import get_engine, session_scope
 from app.errors import InvalidInput, NotFound, Unavailable
-from app.migrate import head_revision
+from app.migrate import is_current
 from app.models import Project, User
 from app.security.emails import login_names
 from app.services import projects, versions
@@ -54,8 +53,8 @@ def _check_database() -> None:
             "“annotune up” first; if not, set ANNOTUNE_DATA_DIR or ANNOTUNE_DATABASE_URL."
         )
     with get_engine().connect() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-    if revision != head_revision():
+        current = is_current(connection)
+    if not current:
         where = get_engine().url.render_as_string(hide_password=True)
         raise Unavailable(
             f"The database {where} is not set up for this version of Annotune. If it is the one you mean, run "

@@ -13,7 +13,7 @@ from app.services import backup as backups
 from app.services.backup import Manifest
 
 NOT_WHOLE = 3
-"""The exit code for a backup that is good, but of a storage that had lost or damaged files."""
+"""The exit code of every command on a backup that is good, but of a storage that had lost or damaged files."""
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the backup.")]
 
 
@@ -29,10 +29,8 @@ def back_up(folder: Folder) -> None:
     with plain_errors():
         manifest = backups.create(folder, say)
         _note(folder)
-        say(f"{_summary(manifest)} are in {folder}.")
-        _warn(manifest)
-    if manifest.missing or manifest.damaged:
-        raise typer.Exit(NOT_WHOLE)
+        say(f"{_summary(manifest)} are in {folder}{_lack(manifest)}.")
+    _end(manifest)
 
 
 def restore(
@@ -42,17 +40,18 @@ def restore(
         bool, typer.Option("--replace", help="Replace the data that is there already.")
     ] = False,
 ) -> None:
-    """Bring a backup back into an empty installation. Stop Annotune first."""
+    """Bring a backup back into an empty installation. Stop Annotune first. The exit code is 3 when the backup lacks
+    files, or has some that were damaged before."""
     with plain_errors():
         if check:
             manifest = backups.verify(folder)
-            say(f"{_summary(manifest)} are whole, of {manifest.created_at:%Y-%m-%d %H:%M} UTC.")
+            how = "whole" if manifest.is_whole else "as they were backed up"
         else:
             manifest = backups.restore(folder, replace=replace, say=say)
-            say(
-                f"{_summary(manifest)} are restored, as of {manifest.created_at:%Y-%m-%d %H:%M} UTC."
-            )
-        _warn(manifest)
+            how = "restored"
+        of = f"as of {manifest.created_at:%Y-%m-%d %H:%M} UTC"
+        say(f"{_summary(manifest)} are {how}, {of}{_lack(manifest)}.")
+    _end(manifest)
 
 
 def _note(folder: Path) -> None:
@@ -71,7 +70,15 @@ def _summary(manifest: Manifest) -> str:
     return f"{rows:,} rows and {len(manifest.files) - 1:,} files ({size / 1e6:,.1f} MB)"
 
 
-def _warn(manifest: Manifest) -> None:
+def _lack(manifest: Manifest) -> str:
+    """What the backup had not whole when it was made, in numbers; nothing where it had all."""
+    told = {"missing": manifest.missing, "damaged": manifest.damaged}
+    words = " and ".join(f"{len(keys)} {what}" for what, keys in told.items() if keys)
+    return f"; {words} when the backup was made" if words else ""
+
+
+def _end(manifest: Manifest) -> None:
+    """Name what is not whole. Raises Exit then."""
     for key in manifest.missing:
         complain(f"Missing: {key}. The database names it, and the storage had lost it before.")
     for key in manifest.damaged:
@@ -79,3 +86,5 @@ def _warn(manifest: Manifest) -> None:
             f"Damaged: {key}. It was not what had been stored, and is in the backup as it was found; an earlier backup "
             "may have it whole."
         )
+    if not manifest.is_whole:
+        raise typer.Exit(NOT_WHOLE)

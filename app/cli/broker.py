@@ -48,6 +48,17 @@ def command(server: str, settings: Settings) -> list[str]:
     return [server, *(word for key, value in options.items() for word in (f"--{key}", value))]
 
 
+def ping(url: str) -> bool:
+    """Ask a broker whether it is there. Raises RedisError or OSError, with the reason why it is not."""
+    import redis
+
+    client = redis.Redis.from_url(
+        url.replace("redis+socket:", "unix:", 1), socket_connect_timeout=2, socket_timeout=2
+    )
+    with client:
+        return bool(client.ping())
+
+
 def answers(url: str, *, within: float = 0.0) -> bool:
     """Whether a broker answers at a URL, now or in so many seconds."""
     import redis
@@ -55,11 +66,7 @@ def answers(url: str, *, within: float = 0.0) -> bool:
     deadline = time.monotonic() + within
     while True:
         try:
-            client = redis.Redis.from_url(
-                url.replace("redis+socket:", "unix:", 1), socket_connect_timeout=2, socket_timeout=2
-            )
-            with client:
-                return bool(client.ping())
+            return ping(url)
         except (redis.RedisError, OSError):
             if time.monotonic() >= deadline:
                 return False

@@ -12,16 +12,15 @@ from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 
-from alembic.runtime.migration import MigrationContext
 from dotenv import dotenv_values
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli import broker
 from app.cli.up import writable_data_folder
 from app.data_folder import broken_restore, is_open, missing_database, probe
 from app.db import get_engine, session_scope
-from app.migrate import about_database, head_revision
+from app.migrate import about_database, is_current
 from app.models import new_id
 from app.services import health, integrity, workers
 from app.settings import Settings
@@ -30,7 +29,12 @@ from app.storage import get_storage
 _LEAST_FREE = 2e9
 """Bytes: the packaged model with its checkpoints takes one gigabyte while it is trained."""
 _STORED = "stored files"
-_READ_DATABASE = (_STORED, "workers")
+_NEEDS = {_STORED: ("database", "file storage"), "workers": ("database",)}
+"""What cannot be looked at without something else."""
+_LACKING = {
+    "database": "a database that is up to date",
+    "file storage": "a file storage that can be used",
+}
 _NOT_YET = "is not there yet; annotune up makes it"
 _TO_MIGRATE = "to be brought up to date (annotune migrate; annotune up does it by itself)"
 _OF_COMPOSE = {"ANNOTUNE_PUBLISHED_ADDRESS", "ANNOTUNE_PUBLISHED_PORT", "ANNOTUNE_TOKEN"}
@@ -58,15 +62,17 @@ class Finding:
 def examine(settings: Settings, *, quick: bool = False) -> list[Finding]:
     """Check everything; none of it changes anything. `quick`: stored files are not read."""
     findings: list[Finding] = []
-    readable = True
+    lacking: dict[str, str] = {}
     for name in (*_ESSENTIAL, *_OPTIONAL):
-        if name in _READ_DATABASE and not readable:
-            word = "skipped: it takes a database that is up to date"
+        if lacks := [lacking[need] for need in _NEEDS.get(name, ()) if need in lacking]:
+            word = f"skipped: it takes {' and '.join(lacks)}"
             findings.append(Finding(name, True, word, name in _ESSENTIAL, skipped=True))
             continue
         finding = check(name, settings, quick=quick)
-        if name == "database":
-            readable = finding.good and not finding.detail.endswith((_NOT_YET, _TO_MIGRATE))
+        if name in _LACKING and (
+            not finding.good or finding.detail.endswith((_NOT_YET, _TO_MIGRATE))
+        ):
+            lacking[name] = _LACKING[name]
         findings.append(finding)
     return findings
 
@@ -100,9 +106,13 @@ def _names(_settings: Settings) -> str:
     unknown = [name for name in unknown if not name.startswith("ANNOTUNE_TEST_")]
     if not unknown:
         return "all are known"
-    meant = get_close_matches(unknown[0], sorted(known), n=1)
-    hint = f": is {meant[0]} meant?" if meant else ""
-    raise RuntimeError(f"{', '.join(unknown)}: there is no such setting{hint}")
+    hints = [_with_hint(name, sorted(known)) for name in unknown]
+    raise RuntimeError(f"there is no such setting: {', '.join(hints)}")
+
+
+def _with_hint(name: str, known: list[str]) -> str:
+    meant = get_close_matches(name, known, n=1)
+    return f"{name} (is {meant[0]} meant?)" if meant else name
 
 
 def _folders(settings: Settings) -> str:
@@ -163,24 +173,31 @@ def _database(settings: Settings) -> str:
     engine = get_engine()
     try:
         with engine.connect() as connection:
-            revision = MigrationContext.configure(connection).get_current_revision()
+            current = is_current(connection)
     except SQLAlchemyError as error:
         raise RuntimeError(about_database(settings, error)) from error
     url = engine.url.render_as_string(hide_password=True)
-    if revision != head_revision():
+    if not current:
         return f"{url}, {_TO_MIGRATE}"
     return url
 
 
 def _broker(settings: Settings) -> str:
-    if broker.answers(settings.broker):
-        try:
-            health.check_broker()
-        except RedisError as error:
-            raise RuntimeError(f"it answers, but takes no messages: {error}") from error
-        return "answers"
-    if settings.redis_url is not None:
-        raise RuntimeError("the server in ANNOTUNE_REDIS_URL does not answer")
+    try:
+        broker.ping(settings.broker)
+    except (RedisError, OSError) as error:
+        if settings.redis_url is None:
+            return _embedded_broker()
+        how = "refuses" if isinstance(error, ResponseError) else "does not answer"
+        raise RuntimeError(f"the server in ANNOTUNE_REDIS_URL {how}: {error}") from error
+    try:
+        health.check_broker()
+    except RedisError as error:
+        raise RuntimeError(f"it answers, but takes no messages: {error}") from error
+    return "answers"
+
+
+def _embedded_broker() -> str:
     server = broker.find_server()
     if server is None:
         raise RuntimeError(broker.HOW_TO_GET_ONE)
@@ -191,6 +208,10 @@ def _storage(settings: Settings) -> str:
     if settings.storage_url is None and not settings.data_dir.exists():
         return f"{settings.storage} {_NOT_YET}"
     storage, key = get_storage(), f"doctor/{new_id()}"
+    if settings.storage_url and storage.is_local and not Path(storage.root).exists():
+        raise RuntimeError(
+            f"the folder {storage.root} of ANNOTUNE_STORAGE_URL is not there: make it, or mount the disk that has it"
+        )
     try:
         with storage.writing(key) as sink:
             sink.write(b"annotune")
@@ -230,13 +251,13 @@ def _stored_files(*, digests: bool) -> str:
     if broken:
         more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
         raise RuntimeError(
-            f"{len(broken)} of {count} versions and models are not whole: "
+            f"{len(broken)} of {count} versions, models and predictions are not whole: "
             f"{'; '.join(broken[:_NAMED])}{more}. Restore them from a backup"
         )
     how = "every byte is as it was stored" if digests else "all there, and of their size"
     made, made_size = integrity.exports()
     beside = f"; {made_size / 1e9:.1f} GB of exports, which can be made again" if made else ""
-    return f"{count} versions and models ({size / 1e9:.1f} GB): {how}{beside}"
+    return f"{count} versions, models and predictions ({size / 1e9:.1f} GB): {how}{beside}"
 
 
 def _disk(settings: Settings) -> str:

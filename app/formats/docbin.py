@@ -61,18 +61,21 @@ class DocBinReader:
     tasks = frozenset({"sentiment", "ner"})
 
     def sniff(self, head: Head, task: str) -> float:
-        with suppress(zlib.error):
-            if b"version" in zlib.decompressobj().decompress(head.data, 32)[:16]:
-                return 0.97
+        if _begins_so(head.data):
+            return 0.97
         return 0.9 if head.name.endswith(".spacy") else 0.0
 
     def read(
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
         _check_spacy()
+        begin = stream.read(64)
+        if not _begins_so(begin):  # spaCy takes two seconds to say so
+            raise _not_read(_("it does not begin like one"))
         with tempfile.TemporaryDirectory(prefix="annotune-") as folder:
             path = Path(folder, "docbin")
             with path.open("wb") as file:
+                file.write(begin)
                 shutil.copyfileobj(stream, file)
             with _start("read", str(path)) as child:
                 try:
@@ -82,6 +85,13 @@ class DocBinReader:
                         raise _not_read(_("it is damaged, or too large"))
                 finally:
                     child.kill()
+
+
+def _begins_so(data: bytes) -> bool:
+    """Whether this is packed as a DocBin is, and its first name the DocBin's."""
+    with suppress(zlib.error):
+        return b"version" in zlib.decompressobj().decompress(data, 32)[:16]
+    return False
 
 
 def _lines(child: subprocess.Popen[bytes]) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict, InvalidInput
+from app.errors import Damaged, Gone, InvalidInput
 from app.i18n import gettext as _
 from app.models import FINAL_STATES
 from app.services import runs
@@ -266,8 +266,8 @@ def _table(view: RunView, split: Split) -> dict[int, Prediction] | str:
         return _("It has not succeeded, so it left no predictions.")
     try:
         found = {item.id: item for item in predictions(view, split)}
-    except Conflict:
-        return _("It kept no predictions.")
+    except (Gone, Damaged) as error:
+        return error.message
     return found or _("It has no predictions for this split.")
 
 

@@ -1,22 +1,19 @@
 """Looking into what models got wrong."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict, NotFound
 from app.evaluation.spans import Place, cells
-from app.i18n import gettext as _
 from app.models import Example
 from app.services import runs
 from app.services.access import Actor
 from app.services.runs import RunView, predictions_key
-from app.storage import CHUNK, get_storage
+from app.storage import CHUNK, damaged, get_storage
 from app.tasks import get_task
 from app.tasks.base import TaskType
 
@@ -70,25 +67,21 @@ class WrongPage:
 
 
 def predictions(view: RunView, split: Split) -> Iterator[Prediction]:
-    """What a run predicted for a split, in the version's order. Raises Conflict where it kept nothing."""
-    with _reading(view) as lines:
+    """What a run predicted for a split, in the version's order. Raises Gone or Damaged where the file that it left is
+    not what was stored."""
+    key = predictions_key(view.run.id)
+    with get_storage().reading(key) as lines:
         for line in lines:
-            row = orjson.loads(line)
-            if split in ("all", row["split"]):
-                yield Prediction(
+            try:
+                row = orjson.loads(line)
+                found = Prediction(
                     row["id"], row["gold"], row["predicted"], row["confidence"], row.get("text")
                 )
-
-
-@contextmanager
-def _reading(view: RunView) -> Iterator[IO[bytes]]:
-    try:
-        with get_storage().reading(predictions_key(view.run.id)) as stream:
-            yield stream
-    except NotFound:
-        raise Conflict(
-            _("The run “%(name)s” kept no predictions: train it again.", name=view.run.name)
-        ) from None
+                is_wanted = split in ("all", row["split"])
+            except (ValueError, TypeError, KeyError):
+                raise damaged(key) from None
+            if is_wanted:
+                yield found
 
 
 def wrong(
@@ -106,7 +99,8 @@ def wrong(
 
     The split is the first that it was evaluated on, if none is named.
     `gold` and `predicted` keep those with such a confusion; "missed" and "spurious" stand for nothing, as in
-    the confusion matrix. Raises Conflict for a run without predictions.
+    the confusion matrix. Raises Conflict for a run without predictions, Gone or Damaged where they are not what was
+    stored.
     """
     view = runs.require_scored(session, actor, run_id)
     split = split or splits_of(view)[0]
@@ -158,8 +152,14 @@ def _wrong_cells(
 
 
 def prediction_chunks(view: RunView) -> Iterator[bytes]:
-    """A run's whole predictions file, as it is. Raises Conflict where there is none."""
-    with _reading(view) as stream:
+    """A run's whole predictions file, as it is. Raises Gone where it is missing, before anything is sent."""
+    key = predictions_key(view.run.id)
+    get_storage().size(key)
+    return _chunks(key)
+
+
+def _chunks(key: str) -> Iterator[bytes]:
+    with get_storage().reading(key) as stream:
         while chunk := stream.read(CHUNK):
             yield chunk
 

@@ -8,14 +8,14 @@ from sqlalchemy import select
 from app.db import session_scope
 from app.errors import AnnotuneError
 from app.models import DatasetVersion, Job, Project, Run
-from app.services.runs import model_key
+from app.services.runs import leaves_predictions, model_key, predictions_key
 from app.services.version_files import data_key, is_export, manifest_key
 from app.storage import get_storage
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A version or a model, and what is wrong with its files."""
+    """A version, a model or a run's predictions, and what is wrong with the files."""
 
     name: str
     size: int
@@ -23,10 +23,11 @@ class StoredFile:
 
 
 def examine(*, digests: bool) -> Iterator[StoredFile]:
-    """All versions and models: that they are there and have their size and, with `digests`, that every byte is as it
-    was, which takes reading them all."""
+    """All versions, models and predictions: that they are there, that versions and models have their size and, with
+    `digests`, that every byte of these is as it was, which takes reading them all."""
     yield from _versions(digests)
     yield from _models(digests)
+    yield from _predictions()
 
 
 def _versions(digests: bool) -> Iterator[StoredFile]:
@@ -77,3 +78,24 @@ def exports() -> tuple[int, int]:
     storage = get_storage()
     keys = [f"versions/{name}" for name in storage.names("versions") if is_export(name)]
     return len(keys), sum(map(storage.size, keys))
+
+
+def _predictions() -> Iterator[StoredFile]:
+    query = (
+        select(Project.name, Run, Job.kind)
+        .join(Project, Project.id == Run.project_id)
+        .join(Job, Job.id == Run.job_id)
+        .where(Job.state == "succeeded")
+        .order_by(Project.name, Run.created_at)
+    )
+    with session_scope(read_only=True) as session:
+        rows = session.execute(query).all()
+    for project, run, kind in rows:
+        if not leaves_predictions(kind, run.result):
+            continue
+        size, problem = 0, None
+        try:
+            size = get_storage().size(predictions_key(run.id))
+        except (AnnotuneError, OSError) as error:
+            problem = str(error)
+        yield StoredFile(f"{project}, predictions of “{run.name}”", size, problem)

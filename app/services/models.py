@@ -1,12 +1,15 @@
 """Models that runs left: ordinary transformers folders, sent as one zip."""
 
+import hashlib
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from app.services.model_card import card_of
 from app.services.runs import model_key
 from app.storage import CHUNK, DIGESTS, get_storage
+
+_CARD = "README.md"
 
 
 class _Sink(io.RawIOBase):
@@ -34,28 +37,36 @@ class _Sink(io.RawIOBase):
 
 
 def archive(run_id: str, size: int | None) -> Iterator[bytes]:
-    """The run's model folder with its card as a zip, made while it is sent (stored: weights do not
-    compress). Raises Gone or Damaged where the folder is not the `size` bytes that were stored, before anything is
-    sent."""
-    card = card_of(run_id)
-    get_storage().check_folder(model_key(run_id), size=size, digests=False)
-    return _pieces(card, model_key(run_id))
+    """The run's model folder with its card and everything's digests as a zip, made while it is sent (stored: weights
+    do not compress). Raises Gone or Damaged where the folder is not the `size` bytes that were stored, by its digests,
+    before anything is sent."""
+    card = card_of(run_id).encode()
+    digests = dict(get_storage().verify_folder(model_key(run_id), size=size))
+    if digests:  # models of earlier versions have none
+        digests[_CARD] = hashlib.sha256(card).hexdigest()
+    return _pieces(card, digests, model_key(run_id))
 
 
-def _pieces(card: str, key: str) -> Iterator[bytes]:
+def _pieces(card: bytes, digests: Mapping[str, str], key: str) -> Iterator[bytes]:
     storage, sink = get_storage(), _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as bundle:
-        about = zipfile.ZipInfo("README.md")
-        about.external_attr = 0o644 << 16
-        bundle.writestr(about, card)
+        bundle.writestr(_entry(_CARD), card)
+        if digests:
+            lines = (f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+            bundle.writestr(_entry(DIGESTS), "".join(lines))
         for name in storage.names(key):
-            if name in ("README.md", DIGESTS):
+            if name in (_CARD, DIGESTS):
                 continue
-            info = zipfile.ZipInfo(name)
-            info.external_attr = 0o644 << 16
+            info = _entry(name)
             info.file_size = storage.size(f"{key}/{name}")
             with storage.reading(f"{key}/{name}") as source, bundle.open(info, "w") as entry:
                 while chunk := source.read(CHUNK):
                     entry.write(chunk)
                     yield sink.take()
     yield sink.take()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o644 << 16
+    return info

@@ -162,9 +162,10 @@ def delete_run(request: Request, session: Db, person: Person, run_id: str) -> Re
 @router.get("/runs/{run_id}/model.zip")
 def download_model(session: Db, person: Person, run_id: str) -> Response:
     view = runs.require_model(session, person.actor, run_id)
+    pieces = model_files.archive(run_id, view.run.model_size)
     runs.note_download(person.actor, view, "model")
     return send_stream(
-        model_files.archive(run_id, view.run.model_size),
+        pieces,
         filename=f"{view.run.name}.zip",
         media_type="application/zip",
     )

@@ -1,5 +1,6 @@
 """Evaluating models on other data, their cards and lineage, pushing them: over the API and in pages."""
 
+import hashlib
 import json
 import zipfile
 from io import BytesIO
@@ -181,7 +182,10 @@ def test_the_card_tells_programs_and_people(api: TestClient, project: Project, m
     for words in (digest, "0.5000 to 1.0000", "5.5 ms", "`positive`", "\\*of\\*", "1,234 weights"):
         assert words in body
     bundle = zipfile.ZipFile(BytesIO(api.get(f"/runs/{model}/model.zip").content))
-    assert sorted(bundle.namelist()) == ["README.md", "config.json"]
+    assert sorted(bundle.namelist()) == ["README.md", "SHA256SUMS", "config.json"]
+    for line in bundle.read("SHA256SUMS").decode().splitlines():
+        digest, name = line.split("  ", 1)
+        assert hashlib.sha256(bundle.read(name)).hexdigest() == digest
     assert bundle.read("README.md").decode() == card
 
 

@@ -119,6 +119,11 @@ def test_a_setting_that_is_misspelt(settings: Settings, monkeypatch: pytest.Monk
     found = finding("settings")
     assert (found.good, found.essential) == (False, False)
     assert "is ANNOTUNE_TRUSTED_PROXIES meant?" in found.detail
+    monkeypatch.setenv("ANNOTUNE_PUBLIC_ADDRESS", "https://x")
+    monkeypatch.setenv("ANNOTUNE_STORAGE_UR", "/x")
+    told = finding("settings").detail
+    assert "ANNOTUNE_STORAGE_UR (is ANNOTUNE_STORAGE_URL meant?)" in told
+    assert told.count("meant?") == 3
 
 
 @pytest.mark.parametrize(
@@ -198,6 +203,29 @@ def test_a_broker_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.essential
     assert not found.good
     assert "ANNOTUNE_REDIS_URL" in found.detail
+
+
+def test_a_broker_that_refuses_says_why(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNOTUNE_REDIS_URL", "redis://no-such-host.invalid:6379/0")
+    assert "no-such-host.invalid" in finding("broker").detail
+    monkeypatch.setenv("ANNOTUNE_REDIS_URL", f"{broker}?db=99")
+    found = finding("broker")
+    assert "refuses" in found.detail
+    assert "DB index is out of range" in found.detail
+
+
+def test_a_storage_folder_that_is_not_there_is_not_made(
+    annotune: Annotune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "not" / "mounted"
+    monkeypatch.setenv("ANNOTUNE_STORAGE_URL", str(folder))
+    forget_everything()
+    done = annotune("doctor", "--quick")
+    assert done.exit_code == 1
+    assert f"the folder {folder} of ANNOTUNE_STORAGE_URL is not there" in done.output
+    assert "skipped: it takes a file storage" in done.output
+    assert "from a backup" not in done.output
+    assert not folder.parent.exists()
 
 
 def test_a_machine_without_a_broker_program(monkeypatch: pytest.MonkeyPatch) -> None:

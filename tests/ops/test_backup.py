@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -354,11 +357,35 @@ def test_a_file_that_is_lost_or_damaged_is_said(project: Project, tmp_path: Path
     done = annotune("backup", tmp_path / "damaged")
     assert (done.exit_code, f"Damaged: {key}" in done.output) == (3, True)
     assert (tmp_path / "damaged" / "files" / key).read_bytes() == path.read_bytes()
-    assert f"Damaged: {key}" in succeed("restore", "--check", tmp_path / "damaged")
     path.unlink()
     lacking = annotune("backup", tmp_path / "lost")
     assert (lacking.exit_code, f"Missing: {key}" in lacking.output) == (3, True)
+    assert lacking.output.count("Copying the database") == 2
+    assert "1 of them are not there. Looking whether they were deleted meanwhile" in lacking.output
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("loss", ["Missing", "Damaged"])
+def test_a_backup_that_is_not_whole_says_so_whenever_it_is_read(
+    project: Project, elsewhere: Elsewhere, tmp_path: Path, loss: str
+) -> None:
+    with session_scope(read_only=True) as session:
+        key = data_key(session.scalars(select(DatasetVersion.id)).one())
+    path = Path(get_storage().path(key))
+    if loss == "Missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes().replace(b"positive", b"negative"))
+    annotune("backup", tmp_path / "backup")
+    elsewhere.enter()
+    for option in (["--check"], []):
+        done = annotune("restore", *option, tmp_path / "backup")
+        assert done.exit_code == 3, done.output
+        assert f"{loss}: {key}" in done.stderr
+        assert "whole" not in done.stdout
+        # Who reads only what it prints learns of it, too.
+        assert f"1 {loss.lower()}" in done.stdout
+    assert counts()["versions"] == 1
 
 
 def test_a_damaged_model_is_said_and_all_else_is_saved(ada: User, tmp_path: Path) -> None:
@@ -371,6 +398,83 @@ def test_a_damaged_model_is_said_and_all_else_is_saved(ada: User, tmp_path: Path
     assert (done.exit_code, f"Damaged: {key}" in done.output) == (3, True)
     assert done.output.count("Damaged:") == 1
     assert (tmp_path / "backup" / "files" / key).read_text() == "[]"
+
+
+def test_lost_predictions_are_said(ada: User, tmp_path: Path) -> None:
+    run = finished(
+        Site(create_app()).caller(ada), project_with_version(ada), tmp_path, "run", set()
+    )
+    key = f"predictions/{run}.jsonl"
+    assert "predictions of “run”" not in annotune("doctor", "--quick").output
+    Path(get_storage().path(key)).unlink()
+    done = annotune("backup", tmp_path / "backup")
+    assert (done.exit_code, f"Missing: {key}" in done.output) == (3, True)
+    told = annotune("doctor", "--quick").output
+    assert "predictions of “run”: The stored file" in told
+
+
+def without_rights(*words: object) -> subprocess.CompletedProcess[str]:
+    """`annotune` as a user for whom permissions of files count."""
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+    if os.geteuid() != 0:
+        drop = []
+    elif shutil.which("setpriv") is None:
+        pytest.skip("root may write everywhere, and there is no setpriv")
+    program = [sys.executable, "-P", "-m", "app.cli", *map(str, words)]
+    return subprocess.run([*drop, *program], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def read_only(sqlite: str) -> Iterator[Path]:
+    """A data folder that can only be read, with a database that was closed in peace."""
+    ada = make_user("Ada", admin=True)
+    fill(made := make_project(ada), ada, labelled_rows())
+    freeze(made, ada)
+    db.dispose()
+    folder = get_settings().data_dir
+    folder.chmod(0o500)
+    yield folder
+    folder.chmod(0o700)
+
+
+def test_a_data_folder_that_can_only_be_read_is_backed_up(
+    read_only: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not list(read_only.glob("*-wal"))
+    done = without_rights("backup", tmp_path / "backup")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    before = {path.name for path in read_only.iterdir()}
+    refused = without_rights("restore", "--replace", tmp_path / "backup")
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False), refused.stderr
+    assert str(read_only) in refused.stderr
+    assert {path.name for path in read_only.iterdir()} == before
+    monkeypatch.setenv("ANNOTUNE_DATA_DIR", str(tmp_path / "elsewhere"))
+    forget_everything()
+    succeed("restore", tmp_path / "backup")
+    assert [bool(digest) for digest in digests().values()] == [True]
+
+
+def test_changes_that_only_lie_in_the_log_are_not_left_out(read_only: Path, tmp_path: Path) -> None:
+    """As after a crash, copied without the file that is not needed."""
+    database = read_only / "annotune.sqlite3"
+    read_only.chmod(0o700)
+    with closing(sqlite3.connect(database)) as open_one:
+        open_one.execute("UPDATE users SET name = 'Bo'")
+        open_one.commit()
+        log = database.with_name(f"{database.name}-wal").read_bytes()
+    database.with_name(f"{database.name}-wal").write_bytes(log)
+    read_only.chmod(0o500)
+    done = without_rights("backup", tmp_path / "backup")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert "annotune.sqlite3-wal" in done.stderr
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_damaged_database_is_said_in_words(read_only: Path, tmp_path: Path) -> None:
+    (read_only / "annotune.sqlite3").write_bytes(b"no database at all " * 100)
+    done = annotune("backup", tmp_path / "backup")
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert "cannot be copied" in done.output
 
 
 def test_an_upload_that_waits_is_in_it_and_one_that_is_over_is_not(

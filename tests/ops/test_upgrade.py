@@ -107,9 +107,9 @@ def test_going_back_is_restoring_the_backup_from_before(left_by_0_1: None, tmp_p
     files.mkdir(parents=True)
     for name in ("data.jsonl", "manifest.json"):
         (files / name).write_text("{}")
-    done = CliRunner().invoke(command_line(), ["backup", str(tmp_path / "backup")])
-    # The files of the fixture are not those that its database names: nothing damaged is taken along.
-    assert "damaged" in done.output
+    done = CliRunner().invoke(command_line(), ["backup", str(tmp_path / "damaged")])
+    # The files of the fixture are not those that its database names.
+    assert (done.exit_code, "Damaged" in done.output) == (3, True), done.output
     for path in files.iterdir():
         path.unlink()
     done = CliRunner().invoke(command_line(), ["backup", str(tmp_path / "backup")])
@@ -117,7 +117,7 @@ def test_going_back_is_restoring_the_backup_from_before(left_by_0_1: None, tmp_p
     assert migrate()
     db.dispose()
     done = CliRunner().invoke(command_line(), ["restore", "--replace", str(tmp_path / "backup")])
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 3, done.output
     forget_everything()
     assert counts() == ROWS
     with db.get_engine().connect() as connection:

@@ -31,6 +31,7 @@ from app.services.backup.manifest import (
     verify,
 )
 from app.services.housekeeping import OWNERS
+from app.services.runs import leaves_predictions, predictions_key
 from app.services.version_files import data_key, is_export, manifest_key
 from app.settings import get_settings
 from app.storage import DIGESTS, get_storage
@@ -81,6 +82,7 @@ def _fill(part: Path, say: Say) -> Manifest:
     kind = databases.kind()
     database = part / DATABASES[kind]
     files: dict[str, StoredFile] = {}
+    before: list[str] | None = None
     for attempt in range(_TRIES):
         database.unlink(missing_ok=True)
         say("Copying the database …")
@@ -88,10 +90,14 @@ def _fill(part: Path, say: Say) -> Manifest:
             revision, rows = databases.revision(connection), databases.count_rows(connection)
             needed, digests = _needed(connection), _digests(connection)
         digests |= _digests_of_folders(needed)
-        say(f"Copying {len(needed)} files …")
+        new = [key for key in needed if f"{FILES}/{key}" not in files and key not in (before or ())]
+        say(f"Copying {len(new)} files …")
         missing = [key for key in needed if not _copy_file(part, key, files)]
-        if not missing or attempt == _TRIES - 1:
+        # What the newer copy names as well was not deleted meanwhile: it is lost.
+        if not missing or missing == before or attempt == _TRIES - 1:
             break
+        before = missing
+        say(f"{len(missing)} of them are not there. Looking whether they were deleted meanwhile …")
     for name in files.keys() - {f"{FILES}/{key}" for key in needed}:  # of what is deleted by now
         del files[name]
         (part / name).unlink()
@@ -142,6 +148,10 @@ def _promised(connection: Connection) -> Iterator[str]:
     for id_ in connection.scalars(select(Run.id).where(Run.model_size.is_not(None))):
         if not storage.names(f"models/{id_}"):
             yield f"models/{id_}/config.json"
+    results = select(Run.id, Job.kind, Run.result).join(Job, Job.id == Run.job_id)
+    for id_, kind, result in connection.execute(results.where(Job.state == "succeeded")):
+        if leaves_predictions(kind, result):
+            yield predictions_key(id_)
 
 
 def _digests(connection: Connection) -> dict[str, str]:

@@ -8,14 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, NullPool, create_engine, func, inspect, make_url, select, text
 from sqlalchemy import table as table_clause
 from sqlalchemy.engine import URL
 
 from app.data_folder import RESTORING
+from app.migrate import is_current
 from app.services.backup.manifest import BackupError
 from app.settings import get_settings
+
+_READ = "SELECT count(*) FROM sqlite_master"
 
 
 def url() -> URL:
@@ -58,16 +62,41 @@ def _copy_sqlite(source: Path, target: Path) -> None:
     if not source.is_file():
         raise BackupError(f"There is no database at {source}.")
     target.touch(mode=0o600)
-    with (
-        closing(sqlite3.connect(source, timeout=30)) as old,
-        closing(sqlite3.connect(target)) as new,
-    ):
-        # In one step: in WAL mode readers hold nobody up, and nothing that comes in between is lost or half there.
-        old.backup(new, pages=-1)
-        new.execute("PRAGMA journal_mode=DELETE")  # one file, with no others beside it
-        _check_sqlite(new)
+    try:
+        with closing(_reading_sqlite(source)) as old, closing(sqlite3.connect(target)) as new:
+            # In one step: in WAL mode readers hold nobody up, and nothing that comes in between is lost or half there.
+            old.backup(new, pages=-1)
+            new.execute("PRAGMA journal_mode=DELETE")  # one file, with no others beside it
+            _check_sqlite(new)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise
+        raise BackupError(f"The database {source} cannot be copied: {error}") from error
     with target.open("rb") as stream:
         os.fsync(stream.fileno())
+
+
+def _reading_sqlite(source: Path) -> sqlite3.Connection:
+    """A connection that reads a database, also in a folder or on a disk where nothing can be written any more. Raises
+    BackupError where that takes writing."""
+    connection = sqlite3.connect(source, timeout=30)
+    try:
+        connection.execute(_READ).fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+        newest = source.with_name(f"{source.name}-wal")
+        if newest.exists() and newest.stat().st_size:
+            raise BackupError(
+                f"The folder {source.parent} cannot be written, and the newest changes of the database lie in "
+                f"{newest.name}, which SQLite must put into it first. Copy {source.name}* and the files to another "
+                "folder, name that in ANNOTUNE_DATA_DIR, and back it up."
+            ) from error
+    else:
+        return connection
+    # Nobody has it open, or there were a -wal; SQLite would make one beside it unless it is told so.
+    return sqlite3.connect(f"file:{quote(str(source))}?immutable=1", uri=True)
 
 
 def _check_sqlite(connection: sqlite3.Connection) -> None:
@@ -77,9 +106,11 @@ def _check_sqlite(connection: sqlite3.Connection) -> None:
 
 
 def revision(connection: Connection) -> str:
-    """Its schema. Raises BackupError for a database that is not ours."""
+    """Its schema. Raises BackupError for a database that is not ours, Unavailable for one of a newer version, which may
+    name files that this code does not know of."""
     if not inspect(connection).has_table("alembic_version"):
         raise BackupError("The database holds nothing of Annotune.")
+    is_current(connection)
     return str(connection.scalar(select(text("version_num")).select_from(text("alembic_version"))))
 
 

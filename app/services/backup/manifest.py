@@ -54,6 +54,11 @@ class Manifest(BaseModel):
     damaged: list[str] = []
     """Keys of files that were not what had been stored; they are in the backup as they were found."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has every file that the database names, as it was stored."""
+        return not self.missing and not self.damaged
+
 
 def copy(source: IO[bytes], target: Path) -> StoredFile:
     """Write a file to the disk itself, for this user alone; what was read."""

@@ -20,7 +20,7 @@ from app.services.backup.manifest import (
 )
 from app.services.housekeeping import OWNERS
 from app.settings import get_settings
-from app.storage import CHUNK, get_storage
+from app.storage import CHUNK, get_storage, is_full
 
 Say = Callable[[str], object]
 
@@ -33,19 +33,29 @@ def restore(folder: Path, *, replace: bool = False, say: Say = lambda _line: Non
     any more are cleared away later, by the workers.
     """
     _require_known(folder)
-    with _alone():
-        say("Checking the backup …")
-        manifest = verify(folder)
-        _require_room(replace)
-        stored = {name: file for name, file in manifest.files.items() if name.startswith(FILES)}
-        say(f"Restoring {len(stored)} files …")
-        for name, file in stored.items():
-            _store(folder / name, name.removeprefix(f"{FILES}/"), file)
-        say("Restoring the database …")
-        db.dispose()
-        databases.load(folder / DATABASES[manifest.database], manifest.rows)
-        migrate()
-        db.dispose()
+    try:
+        with _alone():
+            return _restore(folder, replace, say)
+    except OSError as error:
+        if is_full(error):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        raise BackupError(f"The backup cannot be restored: {error.strerror}{where}.") from error
+
+
+def _restore(folder: Path, replace: bool, say: Say) -> Manifest:
+    say("Checking the backup …")
+    manifest = verify(folder)
+    _require_room(replace)
+    stored = {name: file for name, file in manifest.files.items() if name.startswith(FILES)}
+    say(f"Restoring {len(stored)} files …")
+    for name, file in stored.items():
+        _store(folder / name, name.removeprefix(f"{FILES}/"), file)
+    say("Restoring the database …")
+    db.dispose()
+    databases.load(folder / DATABASES[manifest.database], manifest.rows)
+    migrate()
+    db.dispose()
     return manifest
 
 

@@ -1,6 +1,6 @@
 """Runs as people see them: listed, looked at, cancelled, taken up again, deleted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -43,7 +43,17 @@ class RunView:
     @property
     def is_scored(self) -> bool:
         """Whether it has predicted examples with gold, and kept what it said."""
-        return bool((self.run.result or {}).get("metrics"))
+        return is_scored(self.run.result)
+
+
+def is_scored(result: Mapping[str, Any] | None) -> bool:
+    """Whether a run with this result has scores."""
+    return bool((result or {}).get("metrics"))
+
+
+def leaves_predictions(kind: str, result: Mapping[str, Any] | None) -> bool:
+    """Whether a run of this kind with this result has left a file of predictions."""
+    return kind in RUN_KINDS and RUN_KINDS[kind].model_labels and is_scored(result)
 
 
 @dataclass(frozen=True, slots=True)
