@@ -83,7 +83,7 @@ def test_every_error_is_a_problem_document(
     ("method", "path", "where"),
     [
         ("GET", "/projects?page=2", "query.page"),
-        ("GET", "/projects/1/examples?label=negative", "query.label"),
+        ("GET", "/projects/1/examples?labels=negative", "query.labels"),
         ("GET", "/projects/1/examples?limit=1&limit=2", "query.limit"),
         ("GET", "/projects/1/leaderboard?versoin=1", "query.versoin"),
         ("POST", "/projects/1/queue/next?after=1", "query.after"),
