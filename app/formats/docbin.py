@@ -69,7 +69,7 @@ class DocBinReader:
         self, stream: IO[bytes], task: str, options: ReadOptions
     ) -> Iterator[Record | RowProblem]:
         _check_spacy()
-        begin = stream.read(64)
+        begin = stream.read(1 << 16)
         if not _begins_so(begin):  # spaCy takes two seconds to say so
             raise _not_read(_("it does not begin like one"))
         with tempfile.TemporaryDirectory(prefix="annotune-") as folder:

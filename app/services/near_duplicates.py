@@ -37,7 +37,11 @@ class Page:
 
 
 def queue(session: Session, version: DatasetVersion, user_id: str | None = None) -> None:
-    """Let a written version be looked through when nothing else waits."""
+    """Let a written version be looked through when nothing else waits; there is nothing to do where it has no test or
+    no train split."""
+    if not (version.counts["splits"]["test"] and version.counts["splits"]["train"]):
+        version.near_duplicates = {"examples": 0, "is_complete": True}
+        return
     job = jobs.create(
         session,
         kind="near_duplicates",

@@ -94,7 +94,7 @@ def test_a_file_of_wrong_rows_alone_says_why(
 ) -> None:
     job = finish(send(api, project, b"text,label\n,positive\n", on_error="skip"))
     assert job.state == "failed"
-    assert "Row 2" in (job.error or "")
+    assert "row 2" in (job.error or "")
 
 
 def test_unknown_labels_are_added_or_refused_as_wished(

@@ -154,7 +154,7 @@ def test_going_back_to_what_i_labelled_and_changing_it(api: TestClient, project:
     say(api, project, ids[0], "neutral", base=look(api, project, ids[0])["base"])
     mine = api.get(f"/projects/{project.id}/mine").json()["items"]
     assert [item["id"] for item in mine] == [ids[0], ids[2], ids[1]]
-    assert mine[0]["summary"] == "neutral"
+    assert mine[0]["summary"] == "Neutral"
     assert [item["stands"] for item in mine] == [True, True, False]
 
 

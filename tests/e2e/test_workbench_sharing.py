@@ -614,7 +614,7 @@ def test_a_comment_that_is_being_typed_stays_when_somebody_else_takes_the_exampl
     bench = workplace.label(bo, project, example)
     bench.settled()
     workplace.label(workplace.ada, project, example).press("1")
-    wait_for(lambda: gold_of(project, "Fine."), "Ada's label was not saved")
+    wait_for(lambda: bool(gold_of(project, "Fine.")), message="Ada's label was not saved")
     with bench.page.expect_response("**/lease"):
         bench.page.keyboard.press("Shift+N")
     expect(bench.banner).to_contain_text("Ada")
@@ -630,6 +630,8 @@ def test_a_server_that_cannot_save_says_why(workplace: Workplace) -> None:
     bench = workplace.label(workplace.ada, project)
     problem = {"detail": "The disk is full."}
     bench.page.route("**/annotations", lambda route: route.fulfill(status=507, json=problem))
+    expect(bench.text).to_have_text("Good.")
+    bench.settled()
     bench.page.keyboard.press("1")
     expect(bench.page.locator("#offline")).to_contain_text(
         "The disk is full. What you said is kept"
