@@ -27,8 +27,8 @@ class StoredExample:
     inputs: dict[str, Any]
     split: str = ""
     """Empty where the line says none, as one that is of no version."""
-    id: int = 0
-    """The example's number in its project; 0 where the line says none."""
+    id: int | None = None
+    """The example's number in its project; None where the line says none."""
     external_id: str | None = None
     annotation: dict[str, Any] | None = None
     """The task's payload, as it is stored."""
@@ -39,7 +39,7 @@ def write_line(example: StoredExample) -> bytes:
     """The example's line, with its end."""
     return orjson.dumps(
         {
-            "id": example.id,
+            "id": example.id or 0,
             "external_id": example.external_id,
             "split": example.split or None,
             "inputs": ordered_inputs(example.inputs),
@@ -66,7 +66,7 @@ def read_line(line: bytes | str) -> StoredExample:
         return StoredExample(
             row["inputs"],
             get("split") or "",
-            get("id") or 0,
+            get("id"),
             get("external_id"),
             get("annotation"),
             get("meta") or {},
@@ -85,7 +85,7 @@ def record_of(example: StoredExample) -> Record:
         annotation=example.annotation,
         external_id=example.external_id,
         meta=example.meta,
-        row=example.id,
+        row=example.id or 0,
         split=example.split or None,
         others={name: inputs[name] for name in inputs if name not in ("text", "tokens")},
     )

@@ -148,7 +148,7 @@ def _texts(
             if not jobs.renew(claim, told):
                 raise jobs.Cancelled
         if example.split == split:
-            yield example.id, str(example.inputs["text"])
+            yield example.id or 0, str(example.inputs["text"])
 
 
 def _clear(claim: jobs.Claim, version: DatasetVersion) -> None:

@@ -153,7 +153,7 @@ def _change(old: bytes | None, new: bytes | None, today: Today) -> Change | None
     if not kinds or shown is None:
         return None
     return Change(
-        example_id=shown.id,
+        example_id=shown.id or 0,
         text=shown.inputs["text"],
         kinds=kinds,
         before=None if before is None else Side(before.split, before.annotation or {}),

@@ -74,11 +74,9 @@ def test_what_is_started_is_answered_soon_and_waits_for_the_reconciler(
     monkeypatch.delenv("ANNOTUNE_REDIS_URL")
     forget_everything()
     services.start_broker()
-    # And the look for near-duplicates in the version that was there.
-    sent = jobs.reconcile()
-    assert (set(started) - set(sent), len(sent)) == (set(), len(started) + 1)
+    assert sorted(jobs.reconcile()) == sorted(started)
     assert [state_of(job) for job in started] == [("queued", True)] * 3
-    assert (dispatch.waiting("cpu"), dispatch.waiting("gpu")) == (3, 1)
+    assert (dispatch.waiting("cpu"), dispatch.waiting("gpu")) == (2, 1)
     assert jobs.reconcile() == []
 
 

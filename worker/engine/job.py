@@ -131,7 +131,7 @@ def read_items(path: Path, *, to_train: bool = True) -> dict[str, list[Item]]:
                         continue
                     item = Item.of(row.inputs["text"], row.inputs.get("tokens"))
                     splits[row.split].append(
-                        Item(item.text, item.tokens, row.annotation, row.id or None)
+                        Item(item.text, item.tokens, row.annotation, row.id)
                     )
                 except (ValueError, KeyError, TypeError) as error:
                     raise DataError(

@@ -311,7 +311,7 @@ def test_a_first_row_without_a_label_is_no_title() -> None:
 
 def test_annotations_of_brat_are_no_table() -> None:
     ann = b"T1\tPER 0 3\tAda\nT2\tLOC 9 13\tLima\nR1\tLives Arg1:T1 Arg2:T2\n"
-    with pytest.raises(InvalidInput):
-        guess_format("a.ann", ann, "ner")
-    with pytest.raises(InvalidInput):
-        guess_format("a.txt", ann, "ner")
+    for name in ("a.ann", "a.txt"):
+        assert guess_format(name, ann, "ner") == "brat"
+    with pytest.raises(InvalidInput, match="text"):
+        list(READERS["brat"].read(io.BytesIO(ann), "ner", ReadOptions()))
