@@ -139,7 +139,7 @@ def freeze(page: Page, project: str) -> str:
     page.get_by_label("Note").fill("The first reviews")
     page.get_by_role("button", name="Freeze").click()
     expect(page.get_by_role("link", name="Train a model")).to_be_visible(timeout=30_000)
-    expect(page.get_by_text(re.compile(r"^[0-9a-f]{64}$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^[0-9a-f]{64}$")).first).to_be_visible()
     return page.url
 
 
@@ -157,8 +157,9 @@ def make_token(page: Page, server: Server) -> str:
 
 def export(page: Page, version: str, token: str) -> None:
     """The same bytes from the page and by REST."""
+    page.get_by_role("link", name="JSON Lines (canonical)").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name=re.compile("JSON Lines|JSONL")).first.click()
+        page.get_by_role("link", name="Download", exact=True).click()
     from_page = Path(download.value.path()).read_bytes()
     match = re.search(r"(.*)/projects/(\w+)/versions/(\d+)", version)
     assert match
