@@ -97,7 +97,7 @@ def quote_without_end(path: Path) -> None:
 def json_of_brackets(path: Path) -> None:
     with path.open("wb") as sink:
         sink.write(b"[")
-        for _ in range(15):
+        for _ in range(8):
             sink.write(b"[],{}," * 200_000)
         sink.write(b"1]")
 
