@@ -130,9 +130,7 @@ def read_items(path: Path, *, to_train: bool = True) -> dict[str, list[Item]]:
                     if row.annotation is None:
                         continue
                     item = Item.of(row.inputs["text"], row.inputs.get("tokens"))
-                    splits[row.split].append(
-                        Item(item.text, item.tokens, row.annotation, row.id)
-                    )
+                    splits[row.split].append(Item(item.text, item.tokens, row.annotation, row.id))
                 except (ValueError, KeyError, TypeError) as error:
                     raise DataError(
                         f"Line {number} of the version's data cannot be read ({error}). "
