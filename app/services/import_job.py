@@ -27,6 +27,7 @@ from app.services import (
     decided_splits,
     id_findings,
     import_matches,
+    import_updates,
     jobs,
     label_sets,
 )
@@ -65,7 +66,7 @@ def run(claim: jobs.Claim) -> None:
             take_back(row.id)
             raise
     if row.options.get("on_duplicate") == "update":
-        import_matches.apply(claim, row)
+        import_updates.apply(claim, row)
     _publish(claim, row)
     get_storage().remove(f"uploads/{row.id}")
 
@@ -307,7 +308,7 @@ _SHOW_OTHERS = update(_EXAMPLES).where(_STAGED).values(status="open")
 
 def take_back(import_id: str) -> None:
     """Take back what an import has staged (annotations go with their examples)."""
-    import_matches.forget(import_id)
+    import_updates.forget(import_id)
     batches, after = Batches(), 0
     while True:
         with batches.transaction() as session:

@@ -13,7 +13,7 @@ from app.models import ACTIVE_STATES, Annotation, Example, Import, ImportUpdate,
 from app.services import (
     audit,
     contributions,
-    import_matches,
+    import_updates,
     importing,
     jobs,
     label_sets,
@@ -89,7 +89,7 @@ def run(claim: jobs.Claim) -> None:
                 break
         time.sleep(0.05)  # somebody had just one of them open
         after = 0
-    said = import_matches.take_back(claim, row)
+    said = import_updates.take_back(claim, row)
     label_sets.recount(row.project_id)
     with session_scope() as session:
         kept = _count(session, Example.import_id == row.id)

@@ -19,7 +19,7 @@ from app.formats.base import Record, RowProblem
 from app.formats.bounds import batched
 from app.i18n import gettext as _
 from app.models import ACTIVE_STATES, Import, Job, Project, new_id
-from app.services import audit, id_findings, import_matches, jobs
+from app.services import audit, id_findings, import_updates, jobs
 from app.services.access import Actor, project_for
 from app.services.import_job import known_texts
 from app.services.import_rows import (
@@ -111,7 +111,7 @@ def preview(
     if options.on_duplicate != "update":
         return shown
     good = [(record, {"text": record.text}, record.annotation) for record in shown.records]
-    return replace(shown, updates=dict(import_matches.expected(row, project, good)))
+    return replace(shown, updates=dict(import_updates.expected(row, project, good)))
 
 
 def _look_ahead(

@@ -21,7 +21,7 @@ from app.models import (
     Project,
     User,
 )
-from app.services import audit, import_matches, jobs, label_sets
+from app.services import audit, import_updates, jobs, label_sets
 from app.services.access import Actor, project_for
 from app.services.projects import instruction
 from app.services.splits import Move, Splits
@@ -118,7 +118,7 @@ def _note_created(session: Session, actor: Actor, version: DatasetVersion) -> No
 def _take_state(session: Session, version: DatasetVersion, project: Project) -> None:
     """Write down which state the version is of: as of now. The project is locked, under which alone imports come to
     count or to be taken back."""
-    import_matches.check_none_is_going_on(session, project.id)
+    import_updates.check_none_is_going_on(session, project.id)
     version.label_schema = label_sets.frozen(project)
     version.instruction, version.guidelines = instruction(project), project.guidelines
     version.last_annotation_id = session.scalar(select(func.max(Annotation.id)))
